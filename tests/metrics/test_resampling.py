@@ -158,7 +158,7 @@ def test_events_of_scores_are_those_of_the_rows():
     """The covariance of the joint test holds each class's variance."""
     rows = predictions(700, 6)
     of_rows, of_scores = Events.of(rows), Events.of(rows, _joint_scores(rows))
-    for name in ("n", "expected", "seen", "per_class"):
+    for name in ("n", "expected", "observed", "per_class"):
         assert getattr(of_scores, name) == pytest.approx(getattr(of_rows, name), rel=1e-12)
     weighted = predictions(700, 6, weighted=True)
     again = Events.of(weighted, _joint_scores(weighted))
