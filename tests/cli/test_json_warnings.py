@@ -71,7 +71,7 @@ def test_warnings_speak_of_options_and_file_names(name, folder, run):
 
 @pytest.mark.parametrize("name", ["fit", "evaluate", "cascade", "threshold"])
 def test_pages_say_what_json_says(name, folder, run, tmp_path):
-    """The warnings of a page are those of the JSON, word by word, without options in brackets."""
+    """The warnings of a page are those of the JSON, in words instead of options."""
     given = [folder / each if "." in each[1:] and (folder / each).exists() else each
              for each in COMMANDS[name]]  # fmt: skip
     path = tmp_path / "page.html"
@@ -80,4 +80,6 @@ def test_pages_say_what_json_says(name, folder, run, tmp_path):
     warnings = json.loads(done.stdout)["warnings"]
     assert warnings
     for each in warnings:
-        assert " ".join(re.sub(r" \(--[^()]*\)", "", each).split()) in page
+        words = re.sub(r" \(--[^()]*\)", "", each)
+        words = re.sub(r"`--([^`]*)`", lambda match: match[1].replace("-", " "), words)
+        assert " ".join(words.split()) in page

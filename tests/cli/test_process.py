@@ -99,7 +99,7 @@ def test_every_written_path_is_an_option_that_is_known():
     """A path is read unless its option is one of `WRITTEN`; all of them are these."""
     read_names = {
         "FILE", "FILE...", "CAL...", "CALIBRATOR", "--baseline", "--calibrator", "--labels",
-        "--test", "--test-labels", "--token-file", "--verify",
+        "--reference-labels", "--test", "--test-labels", "--token-file", "--verify",
         "--policy", "--registry",  # of a monitor: made or set again, never in place of a file
     }  # fmt: skip
     for command in map(load_command, COMMANDS):

@@ -11,7 +11,7 @@ import pytest
 import reference
 import temperance as tp
 from temperance import InvalidInputError, evaluate, evaluate_blocks
-from temperance.blocks.rows import RowFolds
+from temperance.blocks.stream import RowFolds
 from temperance.evaluation.block_sums import OutOfFold
 from temperance.metrics.cells import CellSums, ProbabilityGrid
 from temperance.metrics.cells.cell_sums import drawn_sums

@@ -34,6 +34,7 @@ LARGE_FILES = {  # file -> the one idea that it holds
     "src/temperance/monitor/store.py": "what a monitor keeps: written, read, let go",
     "src/temperance/rows/calibration.py": "a fit of rows, its measures, and other ways beside it",
     "src/temperance/readers/jsonl.py": "JSON Lines: one walk over the lines fills every column",
+    "tests/monitor/test_store.py": "a store in either database: what is written, read and let go",
     "tests/metrics/test_significance.py": "every test of calibration against simulated truth",
     "tests/readers/test_llm_readers.py": "every format of language models, by the same questions",
     "tests/readers/test_readers.py": "every format of arrays and tables, by the same questions",

@@ -113,7 +113,7 @@ def test_blocks_and_arrays_count_the_same_events(weighted):
     of_rows = Events.of(Predictions.check(probs, labels, w, None))
     scaled = None if w is None else 1e3 * w
     again = Events.of(Predictions.check(probs, labels, scaled, None))
-    for name in ("expected", "seen", "per_class"):
+    for name in ("expected", "observed", "per_class"):
         assert getattr(again, name) == pytest.approx(getattr(of_rows, name))
     few, sure = slice(2), np.tile([0.97, 0.01, 0.01, 0.01], (2, 1))
     block = (sure, labels[few]) if w is None else (sure, labels[few], w[few])

@@ -156,7 +156,8 @@ class Training(ArrayRows):
         y: Any = labels
         w: Any = weights
         c: Any = clusters
-        if class_axis == -1 and are_plain(logits, labels, weights, clusters, groups):
+        of_last_axis = isinstance(class_axis, int) and class_axis == -1
+        if of_last_axis and are_plain(logits, labels, weights, clusters, groups):
             outputs = one_column(outputs)
         else:
             scores, columns = named_scores(

@@ -77,8 +77,7 @@ def threshold(
         typer.Option(
             "--policy",
             metavar="FILE.json",
-            help="Set nothing: measure the promises of this policy, of a threshold or of bands, "
-            "on FILE, whose labels are new.",
+            help="Set nothing: measure this policy, of a threshold or of bands, on FILE.",
         ),
     ] = None,
     output: Annotated[
