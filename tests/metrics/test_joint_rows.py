@@ -116,19 +116,3 @@ def test_small_data_are_looked_at_whole():
     assert joint_tests.joint_rows(2001) == 0
     z, y = rows(500)
     assert tp.evaluate(probs(z), y, n_resamples=100).tests.joint.n_rows is None
-
-
-@pytest.mark.parametrize(("size", "rank"), [(3, 0), (11, 10), (30, 12), (40, 40)])
-def test_few_parameters_are_solved_as_lapack_does(monkeypatch, size, rank):
-    """The statistic and the rank of singular covariances; a score outside of them is impossible."""
-    rng = np.random.default_rng(size)
-    root = rng.normal(size=(size, rank)) * 10.0 ** rng.uniform(-3, 3, (size, 1))
-    inside, covariance = root @ rng.normal(size=rank), root @ root.T
-    outside = np.linalg.svd(root)[0][:, -1] * 1e6
-    scores = [inside, inside + outside] if rank < size else [inside]
-    found = [joint_tests._solve(score, covariance) for score in scores]  # noqa: SLF001
-    monkeypatch.setattr(joint_tests, "_FEW", 0)
-    expected = [joint_tests._solve(score, covariance) for score in scores]  # noqa: SLF001
-    assert [each[1] for each in found] == [each[1] for each in expected]
-    assert [each[0] for each in found] == pytest.approx([each[0] for each in expected], rel=1e-9)
-    assert found[0][1] == rank or rank == 0

@@ -312,61 +312,22 @@ def _between_clusters(
 
 def _solve(score: NDArray[np.float64], covariance: NDArray[np.float64]) -> tuple[float, int]:
     """Return U' V^+ U and the rank of V, by a Cholesky decomposition with pivots."""
+    from scipy.linalg import solve_triangular  # noqa: PLC0415
+    from scipy.linalg.lapack import dpstrf  # noqa: PLC0415
+
     scale = np.sqrt(covariance.diagonal())
     scale[scale == 0.0] = 1.0
     correlation = covariance / scale / scale[:, None]
-    factor, order, rank = _pivoted_cholesky(correlation, _RANK_TOLERANCE)
-    z = (score / scale)[order]
-    explained = _forward(factor[:rank, :rank], z[:rank])
+    factor, order, rank, _ = dpstrf(correlation, lower=1, tol=_RANK_TOLERANCE)
+    factor, z = np.tril(factor), (score / scale)[order - 1]
+    explained = np.zeros(0)
+    if rank:
+        explained = solve_triangular(factor[:rank, :rank], z[:rank], lower=True)
     residual = np.abs(z[rank:] - factor[rank:, :rank] @ explained).max(initial=0.0)
     if residual > _OUTSIDE * max(1.0, float(np.abs(z).max())):
         return float_info.max, max(rank, 1)  # an event of probability 0 happened
     with np.errstate(over="ignore"):  # an event of probability 1e-320
         return min(float(explained @ explained), float_info.max), int(rank)
-
-
-_FEW = 256  # parameters, up to which loading LAPACK takes longer than all this
-
-
-def _pivoted_cholesky(
-    matrix: NDArray[np.float64], tolerance: float
-) -> tuple[NDArray[np.float64], NDArray[np.intp], int]:
-    """Return L, an order and the rank of a positive semidefinite matrix.
-
-    In that order the matrix is L L' but for what the last columns, whose diagonal would be at most
-    `tolerance`, would add. As LAPACK's dpstrf, which takes large ones.
-    """
-    if len(matrix) > _FEW:
-        from scipy.linalg.lapack import dpstrf  # noqa: PLC0415
-
-        factor, places, rank, _ = dpstrf(matrix, lower=1, tol=tolerance)
-        return np.tril(factor), places - 1, int(rank)
-    left, order = matrix.copy(), np.arange(len(matrix))
-    factor = np.zeros(matrix.shape)
-    for rank in range(len(matrix)):
-        diagonal = left.diagonal()
-        best = rank + int(diagonal[rank:].argmax())
-        if not diagonal[best] > (tolerance if rank else 0.0):
-            return factor, order, rank
-        swapped = [best, rank]
-        for each in (left, left.T, factor, order):
-            each[[rank, best]] = each[swapped]
-        column = left[rank:, rank] / np.sqrt(left[rank, rank])
-        factor[rank:, rank] = column
-        left[rank:, rank:] -= np.outer(column, column)
-    return factor, order, len(matrix)
-
-
-def _forward(factor: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return x with factor x = z for a lower triangle, (rank, rank)."""
-    if len(z) > _FEW:
-        from scipy.linalg import solve_triangular  # noqa: PLC0415
-
-        return np.asarray(solve_triangular(factor, z, lower=True))
-    x = np.zeros(len(z))
-    for row in range(len(z)):
-        x[row] = (z[row] - factor[row, :row] @ x[:row]) / factor[row, row]
-    return x
 
 
 # Whether rows hold enough chance for tests whose distribution is a limit: events, not rows.
