@@ -332,7 +332,7 @@ def test_labels_in_other_words_are_told(tmp_path, options, label, name):
         ({"outputs": [{"logprobs": [{"3": {"logprob": -1}}]}]}, "vLLM's LLM.generate"),
         ({"output": [{"content": [{"type": "output_text"}]}]}, "the Responses API"),
         ({"prediction": [{"label": "C", "score": 0.5}]}, "classification pipeline"),
-        ({"probs": {"A": 0.5, "B": 0.5}}, "--format decisions"),
+        ({"probs": {"A": 0.5, "B": 0.5}}, "read without --format"),
         ({"spec": {"eval_name": "x"}}, "event log of openai/evals, which hold .* no probabilities"),
         ({"event_id": 1, "data": {"sampled": ["C"]}}, "event log of openai/evals"),
         ({"filtered_resps": [["-1", "False"]]}, "read with --format lm-eval"),

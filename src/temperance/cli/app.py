@@ -134,7 +134,7 @@ COMMANDS = {
         "monitor serve monitor.db --port 8081",
     ),
     "monitor run": Entry(
-        "Check again and again, a line each; Ctrl-C ends it.",
+        "Check again and again, each printed as by `check`; Ctrl-C ends it.",
         "monitor run monitor.db --every 1h --refit",
     ),
     "doctor": Entry(
