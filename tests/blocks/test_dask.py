@@ -29,7 +29,7 @@ N, K = 3000, 5
 RECORD = ("n", "weight", "standard_error", "log_loss_before", "log_loss_after")
 
 
-Z, Y = gumbel_rows()
+Z, Y = gumbel_rows(N, K)
 W = np.random.default_rng(1).uniform(0, 2, N)
 LOGITS = da.from_array(Z, chunks=(700, -1))
 
