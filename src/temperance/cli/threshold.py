@@ -41,7 +41,7 @@ from temperance.errors import InvalidInputError
 from temperance.version import __version__
 
 if TYPE_CHECKING:
-    from temperance.rows.measured import BandsMeasurement, ThresholdMeasurement
+    from temperance.rows.policy_measurement import BandsMeasurement, ThresholdMeasurement
     from temperance.rows.reading import Reading
 
 __all__ = ["threshold"]
@@ -211,7 +211,7 @@ def _measure(
     """Measure the promises of a policy on labels that it has not seen."""
     from temperance.cli.console import Headline
     from temperance.decisions import load_policy
-    from temperance.rows.measured import measure_policy
+    from temperance.rows.policy_measurement import measure_policy
     from temperance.rows.reading import read_rows
 
     policy = load_policy(policy_file)
@@ -251,7 +251,7 @@ def _draw_measured(
         write_policy,
         write_threshold,
     )
-    from temperance.rows.measured import BandsMeasurement
+    from temperance.rows.policy_measurement import BandsMeasurement
 
     facts = recorded((*measurement.report_facts, ("Library", f"temperance {__version__}")))
     with progress("drawing the report"):
