@@ -300,6 +300,19 @@ def test_an_impossible_mean_verdict_is_refused():
         pass_rate(verdicts, labels, method="adjusted-count")
 
 
+def test_a_mean_verdict_that_chance_explains_has_a_rate():
+    """27 of 30 passes pass, of new rows 98.45 %: no rate does at .95, rates near 1 at .9999."""
+    verdicts = [1] * 27 + [0] * 3 + [1] * 14 + [0] * 16 + [1] * 3879 + [0] * 61
+    labels = [1] * 30 + [0] * 30 + [None] * 3940
+    rate = pass_rate(verdicts, labels, method="adjusted-count").pass_rate
+    assert rate.value == 1.0
+    assert rate.high == 1.0
+    assert 0.5 < rate.low < 0.98
+    for level in (0.5, 0.9999):
+        other = pass_rate(verdicts, labels, method="adjusted-count", level=level).pass_rate
+        assert (other.low, other.high) == pytest.approx((rate.low, rate.high))
+
+
 def test_bad_systems_are_refused():
     """One alone, one without labels, a baseline that is not there."""
     with pytest.raises(InvalidInputError, match="two systems or more"):

@@ -42,6 +42,7 @@ _FEW_VERDICTS = 20  # strata
 _CLOSEST = 1e-6  # of a score to 0 and 1, where its log-odds are taken
 _RIDGE = 1.0  # of the map of scores: as much as four rows near one half say
 _GRID = 1000  # steps of a pass rate that an adjusted count looks at
+_CERTAIN = 0.9999  # coverage of rates outside of which means are not explained by chance
 
 
 # The rows, checked.
@@ -274,7 +275,10 @@ class AdjustedCount(NamedTuple):
     failed: Piece  # its mean: the false positive rate
 
     def rate(self, level: float) -> BoundedMean:
-        """Return the rate that explains the mean verdict, and all those that may."""
+        """Return the rate that explains the mean verdict, and all those that may.
+
+        Where none does at `level`, those that do at .9999; that none does there is no chance.
+        """
         tpr, fpr = self.passed.sums.mean, self.failed.sums.mean
         if tpr <= fpr:
             msg = (
@@ -286,14 +290,11 @@ class AdjustedCount(NamedTuple):
         verdict_rate = self.verdict.sums.mean
         value = min(max((verdict_rate - fpr) / (tpr - fpr), 0.0), 1.0)
         terms = [piece.term(level) for piece in self]
-
-        def allowed(rate: float) -> bool:
-            gap = _gap(terms, rate)
-            return gap.low <= 0.0 <= gap.high
-
-        rates = [step / _GRID for step in range(_GRID + 1)]
-        plausible = [rate for rate in rates if allowed(rate)]
-        if not plausible and not allowed(value):
+        plausible = _plausible(terms, value)
+        if not plausible:  # by chance, if the three means lie so far from the truth
+            terms = [piece.term(max(level, _CERTAIN)) for piece in self]
+            plausible = _plausible(terms, value)
+        if not plausible:
             msg = (
                 "`verdicts` of the rows without labels have a mean of "
                 f"{number_text(verdict_rate)}, which no pass rate explains: the judge passes "
@@ -313,6 +314,14 @@ def _gap(terms: Sequence[Term], rate: float) -> BoundedMean:
     """Return the mean verdict less what a pass rate explains of it."""
     verdict, passed, failed = terms
     return total_of([verdict, scaled_term(passed, -rate), scaled_term(failed, rate - 1.0)])
+
+
+def _plausible(terms: Sequence[Term], value: float) -> list[float]:
+    """Return the pass rates, of a grid and `value`, that explain the mean verdict."""
+    gaps = ((rate, _gap(terms, rate)) for rate in [step / _GRID for step in range(_GRID + 1)])
+    rates = [rate for rate, gap in gaps if gap.low <= 0.0 <= gap.high]
+    gap = _gap(terms, value)
+    return [*rates, value] if gap.low <= 0.0 <= gap.high else rates
 
 
 def scaled_term(term: Term, factor: float) -> Term:

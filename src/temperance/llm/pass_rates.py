@@ -284,7 +284,7 @@ def pass_rate(
     InvalidInputError
         Verdicts or labels outside [0, 1], fewer than 10 labels, a method that they do not fit
         (`method` above); for "adjusted-count" a judge that passes what people fail as often as what
-        they pass, or a mean verdict that no pass rate explains.
+        they pass, or a mean verdict that no pass rate explains, nor chance at .0001.
 
     Notes
     -----
