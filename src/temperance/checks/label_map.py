@@ -38,7 +38,6 @@ __all__ = [
 # Labels as words: what they spell, which column they name, and how messages show them.
 
 
-_SHOWN = 10  # names quoted in a message
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]{1,3})?")
 WORDS = {"false": 0, "true": 1}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from temperance.checks.arguments import as_mapping, as_word
 from temperance.decisions.abstention import Abstention, Outcome
@@ -21,14 +22,103 @@ if TYPE_CHECKING:
     from temperance.gates.gated import GateVerdict, Undecided
     from temperance.metrics.estimates import Estimate
 
-__all__ = ["BandGate", "PromiseGate", "check_promises"]
+__all__ = ["BandGate", "PromiseGate", "check_promises", "with_groups"]
 
+C = TypeVar("C", Outcome, BandCounts)
 _FINDINGS = {"failed": "broken", "passed": "kept", "undecided": "cannot tell"}
 
 
+class NewLabelsGate(Gated):
+    """Base of the gates of promises, which new labels judge: their words and their JSON."""
+
+    __slots__ = ()
+
+    group: str | None
+    level: float
+
+    @property
+    def finding(self) -> str:
+        """The verdict as one says it of a promise."""
+        return _FINDINGS[self.verdict]
+
+    @property
+    def option(self) -> str:
+        """What sets the gate."""
+        return "--fail-if broken"
+
+    @property
+    def title(self) -> str:
+        """What is judged: "risk at most 2 %", of a group with its name."""
+        group = "" if self.group is None else f"{self.group}: "
+        return f"{group}{self._name} {self._limit}"
+
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """The rate of the new rows, its interval, and what was promised."""
+        if self._estimate is None:
+            return self._none, "", self._limit
+        low, high = (percent_text(end, 2) for end in (self._estimate.low, self._estimate.high))
+        return percent_text(self._estimate.value, 2), f"{low} to {high}", self._limit
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON holds."""
+        ends = {"value": None, "low": None, "high": None}
+        return {
+            "option": self.option,
+            "group": self.group,
+            **self._content(),
+            **(ends if self._estimate is None else self._estimate.to_dict()),
+            "level": self.level,
+            "finding": self.finding,
+            "verdict": self.verdict,
+            "passed": self.passed,
+        }
+
+    def in_words(self, *, of_command: bool = False) -> str:
+        """Say in a line how the gate ended and why; `of_command` by its options."""
+        value, interval, _ = self.cells
+        text = f"gate {self.verdict}: promise {self.finding}, {self.title}; {self._counts}"
+        if interval:
+            text += f", {value} ({percent_text(self.level)} interval {interval})"
+        if self.verdict != "undecided":
+            return text
+        end = undecided_words(passed=self.passed, of_command=of_command)
+        text = text.replace("promise cannot tell", "cannot tell whether the promise is kept")
+        return f"{text}. {end}; more labelled rows narrow the interval."
+
+    @property
+    @abstractmethod
+    def _name(self) -> str:
+        """What is promised: "risk"."""
+
+    @property
+    @abstractmethod
+    def _limit(self) -> str:
+        """How much of it: "at most 2 %"."""
+
+    @property
+    @abstractmethod
+    def _estimate(self) -> Estimate | None:
+        """What the new rows show of it; None where no row does."""
+
+    @property
+    @abstractmethod
+    def _none(self) -> str:
+        """What stands for an estimate where there is none."""
+
+    @property
+    @abstractmethod
+    def _counts(self) -> str:
+        """The rows against the promise, of how many."""
+
+    @abstractmethod
+    def _content(self) -> dict[str, Any]:
+        """The promise and the counts, as JSON holds them."""
+
+
 @dataclass(frozen=True, slots=True)
-class PromiseGate(Gated):
-    """One promise, and what new labels say of it.
+class PromiseGate(NewLabelsGate):
+    """One promise of a threshold, and what new labels say of it.
 
     Attributes
     ----------
@@ -63,59 +153,37 @@ class PromiseGate(Gated):
     passed: bool
 
     @property
-    def finding(self) -> str:
-        """The verdict as one says it of a promise."""
-        return _FINDINGS[self.verdict]
+    def _name(self) -> str:
+        return "risk"
 
     @property
-    def option(self) -> str:
-        """What sets the gate."""
-        return "--fail-if broken"
+    def _limit(self) -> str:
+        return f"at most {percent_text(self.max_risk)}"
 
     @property
-    def title(self) -> str:
-        """What is judged: "risk at most 2 %", of a group with its name."""
-        group = "" if self.group is None else f"{self.group}: "
-        return f"{group}risk at most {percent_text(self.max_risk)}"
+    def _estimate(self) -> Estimate | None:
+        return self.risk
 
     @property
-    def cells(self) -> tuple[str, str, str]:
-        """The risk of the accepted, its interval, and what was promised."""
-        limit = f"at most {percent_text(self.max_risk)}"
-        if self.risk is None:
-            return "none accepted", "", limit
-        low, high = (percent_text(end, 2) for end in (self.risk.low, self.risk.high))
-        return percent_text(self.risk.value, 2), f"{low} to {high}", limit
+    def _none(self) -> str:
+        return "none accepted"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what JSON holds."""
-        ends = {"value": None, "low": None, "high": None}
+    @property
+    def _counts(self) -> str:
+        return f"{self.outcome.errors:,} of {self.outcome.accepted:,} accepted are wrong"
+
+    def _content(self) -> dict[str, Any]:
         return {
-            "option": self.option,
-            "group": self.group,
             "max_risk": self.max_risk,
             "threshold": self.threshold,
             "n": self.outcome.n,
             "accepted": self.outcome.accepted,
             "errors": self.outcome.errors,
-            **(ends if self.risk is None else self.risk.to_dict()),
-            "level": self.level,
-            "finding": self.finding,
-            "verdict": self.verdict,
-            "passed": self.passed,
         }
-
-    def in_words(self, *, of_command: bool = False) -> str:
-        """Say in a line how the gate ended and why; `of_command` by its options."""
-        value, interval, _ = self.cells
-        counts = f"{self.outcome.errors:,} of {self.outcome.accepted:,} accepted are wrong"
-        if interval:
-            counts += f", {value} ({percent_text(self.level)} interval {interval})"
-        return _in_words(self, counts, of_command=of_command)
 
 
 @dataclass(frozen=True, slots=True)
-class BandGate(Gated):
+class BandGate(NewLabelsGate):
     """One promise of a band, and what new labels say of it.
 
     Attributes
@@ -154,45 +222,34 @@ class BandGate(Gated):
     passed: bool
 
     @property
-    def finding(self) -> str:
-        """The verdict as one says it of a promise."""
-        return _FINDINGS[self.verdict]
-
-    @property
-    def option(self) -> str:
-        """What sets the gate."""
-        return "--fail-if broken"
-
-    @property
     def band(self) -> str:
         """The band that the threshold begins: "accept" or "reject"."""
         return RATES[self.promise].band
 
     @property
-    def title(self) -> str:
-        """What is judged: "precision at least 95 %", of a group with its name."""
-        group = "" if self.group is None else f"{self.group}: "
-        return f"{group}{RATES[self.promise].name} {self._limit}"
+    def _name(self) -> str:
+        return RATES[self.promise].name
 
     @property
     def _limit(self) -> str:
         return f"at {'least' if RATES[self.promise].least else 'most'} {percent_text(self.limit)}"
 
     @property
-    def cells(self) -> tuple[str, str, str]:
-        """The rate, its interval, and what was promised."""
-        if self.rate is None:
-            return "of no row", "", self._limit
-        low, high = (percent_text(end, 2) for end in (self.rate.low, self.rate.high))
-        return percent_text(self.rate.value, 2), f"{low} to {high}", self._limit
+    def _estimate(self) -> Estimate | None:
+        return self.rate
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what JSON holds."""
+    @property
+    def _none(self) -> str:
+        return "of no row"
+
+    @property
+    def _counts(self) -> str:
         bad, whole = self.counts.bad(self.promise)
-        ends = {"value": None, "low": None, "high": None}
+        return f"{bad:,} of {whole:,} rows against it"
+
+    def _content(self) -> dict[str, Any]:
+        bad, whole = self.counts.bad(self.promise)
         return {
-            "option": self.option,
-            "group": self.group,
             "promise": self.promise,
             "limit": self.limit,
             "band": self.band,
@@ -200,30 +257,7 @@ class BandGate(Gated):
             "n": self.counts.n,
             "bad": bad,
             "of": whole,
-            **(ends if self.rate is None else self.rate.to_dict()),
-            "level": self.level,
-            "finding": self.finding,
-            "verdict": self.verdict,
-            "passed": self.passed,
         }
-
-    def in_words(self, *, of_command: bool = False) -> str:
-        """Say in a line how the gate ended and why; `of_command` by its options."""
-        value, interval, _ = self.cells
-        bad, whole = self.counts.bad(self.promise)
-        counts = f"{bad:,} of {whole:,} rows against it"
-        if interval:
-            counts += f", {value} ({percent_text(self.level)} interval {interval})"
-        return _in_words(self, counts, of_command=of_command)
-
-
-def _in_words(gate: PromiseGate | BandGate, counts: str, *, of_command: bool) -> str:
-    text = f"gate {gate.verdict}: promise {gate.finding}, {gate.title}; {counts}"
-    if gate.verdict != "undecided":
-        return text
-    end = undecided_words(passed=gate.passed, of_command=of_command)
-    text = text.replace("promise cannot tell", "cannot tell whether the promise is kept")
-    return f"{text}. {end}; more labelled rows narrow the interval."
 
 
 @overload
@@ -300,6 +334,13 @@ def check_promises(
     raise InvalidInputError(msg)
 
 
+def with_groups(outcome: C | None, groups: Mapping[str, C]) -> dict[str | None, C]:
+    """Return the outcomes that `check_promises` takes: of all rows (None), and of each group."""
+    outcomes: dict[str | None, C] = {} if outcome is None else {None: outcome}
+    outcomes.update(groups.items())
+    return outcomes
+
+
 def _require_counts(by_group: Mapping[Any, Any], kind: type) -> None:
     for group, counts in by_group.items():
         if not isinstance(counts, kind):
@@ -345,15 +386,15 @@ def _of_thresholds(
 def _of_bands(
     rule: Bands, by_group: Mapping[str | None, BandCounts], undecided: Undecided
 ) -> tuple[BandGate, ...]:
-    judged_here = [
+    own_promises = [
         (part, name, limit, threshold, by_group[part.group])
         for part in rule.parts
         for name, limit in rule.promises.limits.items()
         if (threshold := _end(part, name)) is not None and part.group in by_group
     ]
-    level = _level(judged_here)
+    level = _level(own_promises)
     gates = []
-    for part, name, limit, threshold, counts in judged_here:
+    for part, name, limit, threshold, counts in own_promises:
         bad, whole = counts.bad(name)
         verdict: GateVerdict = "undecided"
         rate = None

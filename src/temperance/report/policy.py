@@ -11,6 +11,7 @@ from temperance.decisions.band_promises import RATES, BandCounts
 from temperance.decisions.binomial import clopper_pearson
 from temperance.decisions.coverage_table import short_reason
 from temperance.gates import check_promises
+from temperance.gates.promise import with_groups
 from temperance.plots import RiskCoverageDisplay
 from temperance.plots.bands import BandsDisplay
 from temperance.printable import capitalised, count_text
@@ -60,8 +61,7 @@ class BandsContent:
     @property
     def gates(self) -> tuple[BandGate, ...]:
         """What test rows say of each promise, in each group; nothing without rows of a promise."""
-        outcomes: dict[str | None, BandCounts] = {} if self.test is None else {None: self.test}
-        outcomes.update(self.test_groups.items())
+        outcomes = with_groups(self.test, self.test_groups)
         if not any(
             part.group in outcomes for part in self.rule.parts if part.group in self._promised
         ):

@@ -18,6 +18,7 @@ from temperance.decisions.rows import DecisionEvent, DecisionRows, confidence_of
 from temperance.decisions.split import deals_of
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.gates import check_promises
+from temperance.gates.promise import with_groups
 from temperance.metrics.selective import risk_coverage_of
 from temperance.printable import count_text, first_few
 from temperance.rows.memory import naming
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from temperance.rows.threshold import Dealing
 
 __all__ = [
-    "BandDecision", "Coverage", "bands_table", "decide_bands", "judged_bands", "tabulate_coverage",
+    "BandDecision", "Coverage", "bands_table", "decide_bands", "tabulate_coverage",
 ]  # fmt: skip
 
 _SPLITS = "splits"
@@ -87,7 +88,9 @@ class BandDecision:
 
     def promises_kept(self, undecided: Undecided = "pass") -> tuple[BandGate, ...]:
         """Return what the test rows say of each promise, as gates; of rows with `test` alone."""
-        return judged_bands(self.rule, self.test, self.test_groups, undecided)
+        return check_promises(
+            self.rule, with_groups(self.test, self.test_groups), undecided=undecided
+        )
 
     def tables(self) -> list[Table]:
         """Return what the terminal shows."""
@@ -191,15 +194,6 @@ def tabulate_coverage(
         table, own.calibrator, how.facts(), how.words(own.calibrator), warnings,
         how.calibrator_facts(), how.report_facts(), curve,
     )  # fmt: skip
-
-
-def judged_bands(
-    rule: Bands, outcome: BandCounts | None, groups: Mapping[str, BandCounts], undecided: Undecided
-) -> tuple[BandGate, ...]:
-    """Return what new rows, all of them and by group, say of each promise, as gates."""
-    outcomes: dict[str | None, BandCounts] = {} if outcome is None else {None: outcome}
-    outcomes.update(groups.items())
-    return check_promises(rule, outcomes, undecided=undecided)
 
 
 def bands_table(

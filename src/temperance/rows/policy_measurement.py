@@ -13,10 +13,13 @@ from temperance.decisions import Abstention, BandCounts, Bands, Outcome
 from temperance.decisions.rows import DecisionEvent, DecisionRows, confidence_of
 from temperance.errors import InvalidInputError
 from temperance.formats import load_facts
+from temperance.gates import check_promises
+from temperance.gates.promise import with_groups
 from temperance.metrics.selective import risk_coverage_of
+from temperance.printable import first_few
 from temperance.rows.memory import naming
-from temperance.rows.policy import bands_table, judged_bands
-from temperance.rows.threshold import judged_promises, outcome_table, predictions_of
+from temperance.rows.policy import bands_table
+from temperance.rows.threshold import outcome_table, predictions_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +134,9 @@ class ThresholdMeasurement(PolicyMeasurement[Outcome]):
 
     def promises_kept(self, undecided: Undecided = "pass") -> Sequence[Gated]:
         """Return what the rows say of each promise, as gates."""
-        return judged_promises(self.rule, self.outcome, self.groups, undecided)
+        return check_promises(
+            self.rule, with_groups(self.outcome, self.groups), undecided=undecided
+        )
 
 
 class BandsMeasurement(PolicyMeasurement[BandCounts]):
@@ -156,7 +161,9 @@ class BandsMeasurement(PolicyMeasurement[BandCounts]):
 
     def promises_kept(self, undecided: Undecided = "pass") -> Sequence[Gated]:
         """Return what the rows say of each promise, as gates."""
-        return judged_bands(self.rule, self.outcome, self.groups, undecided)
+        return check_promises(
+            self.rule, with_groups(self.outcome, self.groups), undecided=undecided
+        )
 
 
 def measure_policy(
@@ -235,6 +242,8 @@ def _of_groups(rule: Abstention | Bands, decided: DecisionRows) -> tuple[str, ..
     absent = [name for name in rule.promised_groups if name not in here]
     if not absent:
         return ()
-    names = ", ".join(absent[:5]) + (", ..." if len(absent) > 5 else "")
-    text = f"{len(absent)} of {len(rule.promised_groups)} promised groups have no row here: {names}"
+    text = (
+        f"{len(absent)} of {len(rule.promised_groups)} promised groups have no row here: "
+        f"{first_few(absent, 5)}"
+    )
     return (f"{text}; of their promises nothing is said.",)

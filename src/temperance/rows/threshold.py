@@ -19,6 +19,7 @@ from temperance.decisions.split import Deal, deals_of, fit_share_of, split_rows,
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.formats import load_facts
 from temperance.gates import check_promises
+from temperance.gates.promise import with_groups
 from temperance.metrics.selective import risk_coverage_of
 from temperance.printable import first_few
 from temperance.rows.calibration import Fitted, check_test, fit_rows
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from temperance.selection import Selection
 
 __all__ = [
-    "Dealing", "Decision", "RowUse", "check_test_rows", "decide", "judged_promises",
+    "Dealing", "Decision", "RowUse", "check_test_rows", "decide",
     "outcome_table", "predictions_of",
 ]  # fmt: skip
 
@@ -213,7 +214,9 @@ class Decision:
 
     def promises_kept(self, undecided: Undecided = "pass") -> tuple[PromiseGate, ...]:
         """Return what the test rows say of each promise, as gates; of rows with `test` alone."""
-        return judged_promises(self.rule, self.test, self.test_groups, undecided)
+        return check_promises(
+            self.rule, with_groups(self.test, self.test_groups), undecided=undecided
+        )
 
     def tables(self) -> list[Table]:
         """Return what the terminal shows."""
@@ -221,15 +224,6 @@ class Decision:
         if self.test is not None:
             tables.append(outcome_table("test rows", self.test, self.test_groups))
         return [*tables, self.curve.table()]
-
-
-def judged_promises(
-    rule: Abstention, outcome: Outcome | None, groups: dict[str, Outcome], undecided: Undecided
-) -> tuple[PromiseGate, ...]:
-    """Return what new rows, all of them and by group, say of each promise, as gates."""
-    outcomes: dict[str | None, Outcome] = {} if outcome is None else {None: outcome}
-    outcomes.update(groups.items())
-    return check_promises(rule, outcomes, undecided=undecided)
 
 
 def outcome_table(name: str, outcome: Outcome, groups: dict[str, Outcome]) -> Table:

@@ -23,7 +23,6 @@ __all__ = ["ID_KEY", "JSON_KEY", "ModelGraph", "attribute", "class_labels", "rea
 
 JSON_KEY = "temperance.calibrator"  # in the model's metadata
 ID_KEY = "temperance.calibrator_id"
-_ML = "ai.onnx.ml"
 _CLASS_LISTS = (
     "classlabels_int64s", "classlabels_ints", "classlabels_strings", "classlabels_strings_list",
 )  # fmt: skip
