@@ -98,9 +98,9 @@ def compiled_label_draws(n_labels: int) -> CompiledDraws | None:
     preferred = _preferred.get()
     if preferred != "numba" and not (preferred == "auto" and _pays(n_labels, _WORTH_DRAWING)):
         return None
-    from temperance.kernels.label_draws_numba import inverted  # noqa: PLC0415
+    from temperance.kernels.label_draws_numba import fill_labels  # noqa: PLC0415
 
-    return cast("CompiledDraws", inverted)
+    return cast("CompiledDraws", fill_labels)
 
 
 def _pays(elements: int, loading: int = _WORTH_LOADING) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["inverted"]
+__all__ = ["fill_labels"]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def inverted(cumulative, heights, labels):
+def fill_labels(cumulative, heights, labels):
     """Fill `labels` (draws, m) with how many `cumulative` sums of a row (m, k) are up to a height.
 
     `heights` (draws, m) lie from 0 to the last sum of each row; of k sums at most k - 1 count. A

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -145,10 +145,23 @@ def _smoothing_width(gap: NDArray[np.float64], near: float = 0.0) -> NDArray[np.
 
     They are sought from `near` on, where that is above 0, and then to six digits only.
     """
-    cosines = _Cosines.of(gap)
+    from scipy.fft import dct, idct  # noqa: PLC0415
 
-    def excess(width: NDArray[np.float64], some: NDArray[np.intp] | None = None) -> Any:  # noqa: ANN401
-        return cosines.smoothed(width, some) - width
+    n_points = gap.shape[-1]
+    coefficients = dct(gap, axis=-1, norm="ortho")
+    frequency = -0.5 * (np.pi * np.arange(n_points)) ** 2
+
+    def excess(
+        width: NDArray[np.float64], worlds: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float64]:
+        narrowest = float(width.min())  # what no width lets through is not looked at
+        some = n_points
+        if narrowest > 0.0:
+            some = min(n_points, 1 + int(_VANISHED / (np.pi * narrowest)))
+        own = coefficients[:, :some] if worlds is None else coefficients[worlds, :some]
+        smooth = np.exp(frequency[:some] * width[..., None] ** 2)
+        smoothed = idct(own * smooth, n=n_points, norm="ortho")
+        return np.asarray(np.abs(smoothed).sum(axis=-1) - width)
 
     # The root lies between the mean gap (all smoothed away) and the mean of |gap| (nothing is);
     # and between any width and the integral there.
@@ -181,66 +194,6 @@ def _smoothing_width(gap: NDArray[np.float64], near: float = 0.0) -> NDArray[np.
         left, low, high = left[open_], low[open_], high[open_]
         at_low, at_high = at_low[open_], at_high[open_]
     return width
-
-
-_FEW = 96  # cosines: up to here a matrix product is faster than a transform
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Cosines:
-    """Coefficients of gaps in the cosines that an even grid reflects at both ends."""
-
-    low: NDArray[np.float64]  # (worlds, N / 2 + 1): of cosine j, (pi j)^2 its squared frequency
-    high: NDArray[np.float64]  # the same of cosine N - j; 0 for j = 0
-
-    @classmethod
-    def of(cls, gap: NDArray[np.float64]) -> _Cosines:
-        """Return the coefficients of gaps, (worlds, N).
-
-        Notes
-        -----
-        A cosine transform of N numbers is the Fourier transform V of the even ones followed by the
-        odd ones in reverse: exp(-i pi j / 2N) V_j is coefficient j, less i times that of N - j.
-
-        References
-        ----------
-        Makhoul (1980), A fast cosine transform in one and two dimensions,
-        https://doi.org/10.1109/TASSP.1980.1163351
-        """
-        turned = np.fft.rfft(np.concatenate([gap[:, ::2], gap[:, ::-1][:, ::2]], axis=1))
-        turned *= _turn(gap.shape[1]).conj()
-        high = -turned.imag
-        high[:, 0] = 0.0
-        return cls(turned.real.copy(), high)
-
-    def smoothed(
-        self, width: NDArray[np.float64], some: NDArray[np.intp] | None
-    ) -> NDArray[np.float64]:
-        """Return the sum of |gap| of (some) worlds, each smoothed with its own width."""
-        n = 2 * (self.low.shape[1] - 1)
-        narrowest, n_cosines = float(width.min()), n
-        if narrowest > 0.0:  # what no width lets through is not looked at
-            n_cosines = min(n, 1 + int(_VANISHED / (np.pi * narrowest)))
-        which = slice(None) if some is None else some
-        scale = -0.5 * (np.pi * width[:, None]) ** 2
-        if n_cosines <= min(_FEW, n // 2):
-            j = np.arange(n_cosines)
-            passed = self.low[which, :n_cosines] * np.exp(scale * (j * j))
-            cosines = np.cos(np.pi / n * j[:, None] * (np.arange(n) + 0.5))
-            cosines *= np.where(j > 0, 2.0 / n, 1.0 / n)[:, None]
-            return np.asarray(np.abs(passed @ cosines).sum(axis=1))
-        j = np.arange(n // 2 + 1)
-        passed = np.empty((len(width), len(j)), dtype=np.complex128)
-        passed.real = self.low[which] * np.exp(scale * (j * j))
-        passed.imag = 0.0
-        if n_cosines > n // 2:
-            passed.imag = self.high[which] * -np.exp(scale * ((n - j) * (n - j)))
-        # in the transform's own order, which a sum does not mind
-        return np.asarray(np.abs(np.fft.irfft(passed * _turn(n), n)).sum(axis=1))
-
-
-def _turn(n: int) -> NDArray[np.complex128]:
-    return np.asarray(np.exp(0.5j * np.pi / n * np.arange(n // 2 + 1)))
 
 
 _CELLS = 1000  # cells of the top-label-conditional error that are summed at once
