@@ -234,3 +234,31 @@ def test_promises_that_are_kept_are_seldom_called_broken(rule):
         seen = {None: rule.measure(score, truth)}
         called += any(gate.finding == "broken" for gate in check_promises(rule, seen))
     assert 0 < called / 400 <= 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
+
+
+@pytest.mark.parametrize("gate", [(), ("--fail-if", "broken")])
+@pytest.mark.parametrize("name", ["new", "bad", "few"])
+def test_a_broken_promise_is_not_said_first(run, saved, name, gate):
+    """Screen, page and summary begin with what new labels refute, asked for a gate or not."""
+    guarantee = tp.decisions.load_policy(saved / "p.json").rule.guarantee
+    first = guarantee
+    if name == "bad":
+        first = f"Broken on new labels: w{guarantee.removeprefix('W')}"
+    files = ("--report", "r.html", "--markdown", "m.md") if gate else ("--report", "r.html")
+    code = int(name == "bad" and bool(gate))
+    shown = run("threshold", f"{name}.npz", "--policy", "p.json", *gate, *files, code=code).stdout
+    assert " ".join(shown.split()).startswith(first)
+    page = (saved / "r.html").read_text(encoding="utf-8")
+    assert ("Broken on new labels" in page) == (name == "bad")
+    if gate:
+        summary = (saved / "m.md").read_text(encoding="utf-8")
+        assert ("Broken on new labels" in summary) == (name == "bad")
+
+
+def test_a_broken_threshold_is_not_said_first(run, saved):
+    """The same of a threshold: with the labels that broke it, measured at once or later."""
+    set_it = ("threshold", "cal.npz", "--as-is", "--max-risk", "0.1", "-o", "t.json")
+    broken = "Broken on new labels: with 95 % confidence"
+    assert run(*set_it, "--test", "bad.npz").stdout.startswith(broken)
+    assert run("threshold", "bad.npz", "--policy", "t.json").stdout.startswith(broken)
+    assert run("threshold", "new.npz", "--policy", "t.json").stdout.startswith("With 95 %")

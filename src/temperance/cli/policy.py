@@ -184,12 +184,12 @@ def policy(
     gates = () if fails is None else decision.promises_kept(gating.taken_for)
     digests = {each.source: each.sha256 for each in (rows, test_rows) if each is not None}
     gating.write(
-        "policy", gates, source=" ".join(digests), headline=decision.rule.guarantee,
+        "policy", gates, source=" ".join(digests), headline=decision.headline,
         shown=decision.tables, warnings=decision.warnings, digests=digests, report=report,
     )  # fmt: skip
     return Result(
         lambda: {**decision.to_dict(), **ended(gates)},
-        lambda: _shown(decision.rule.guarantee, decision.tables(), decision.use,
+        lambda: _shown(decision.headline, decision.tables(), decision.use,
                        decision.rule.assumption),
         warnings=decision.warnings,
         files={"policy": output, "report": report, **gating.files},

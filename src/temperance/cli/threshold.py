@@ -175,12 +175,12 @@ def threshold(
     gates = () if fails is None else decision.promises_kept(gating.taken_for)
     digests = {each.source: each.sha256 for each in (rows, test_rows) if each is not None}
     gating.write(
-        "threshold", gates, source=" ".join(digests), headline=rule.guarantee,
+        "threshold", gates, source=" ".join(digests), headline=decision.headline,
         shown=decision.tables, warnings=decision.warnings, digests=digests, report=report,
     )  # fmt: skip
     return Result(
         lambda: {**decision.to_dict(), **ended(gates)},
-        lambda: (Headline(rule.guarantee), *decision.tables(), decision.use, rule.assumption),
+        lambda: (Headline(decision.headline), *decision.tables(), decision.use, rule.assumption),
         warnings=decision.warnings,
         files={"policy": output, "report": report, **gating.files},
         gates=gates,
@@ -222,13 +222,13 @@ def _measure(
     if report is not None:
         _draw_measured(measurement, report, policy_file=policy_file, file=file)
     gating.write(
-        "threshold", gate_results, source=rows.source, headline=rule.guarantee,
+        "threshold", gate_results, source=rows.source, headline=measurement.headline,
         shown=measurement.tables, warnings=measurement.warnings, digests={rows.source: rows.sha256},
         report=report,
     )  # fmt: skip
     return Result(
         lambda: {**measurement.to_dict(), **ended(gate_results), "data_sha256": rows.sha256},
-        lambda: (Headline(rule.guarantee), *measurement.tables(), rule.assumption),
+        lambda: (Headline(measurement.headline), *measurement.tables(), rule.assumption),
         warnings=measurement.warnings,
         files={"policy": policy_file, "report": report, **gating.files},
         gates=gate_results,

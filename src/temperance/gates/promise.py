@@ -17,12 +17,15 @@ from temperance.gates.gated import Gated, judged, passes, undecided_words
 from temperance.show import percent_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from temperance.gates.gated import GateVerdict, Undecided
     from temperance.metrics.estimates import Estimate
 
-__all__ = ["BandGate", "PromiseGate", "check_promises", "with_groups"]
+__all__ = [
+    "BandGate", "NewLabelsGate", "PromiseGate", "check_promises", "guarantee_in_words",
+    "promise_gates", "with_groups",
+]  # fmt: skip
 
 C = TypeVar("C", Outcome, BandCounts)
 _FINDINGS = {"failed": "broken", "passed": "kept", "undecided": "cannot tell"}
@@ -321,17 +324,18 @@ def check_promises(
     by_group = as_mapping(
         outcomes, name="outcomes", rule="a mapping of group (None: all) to what `measure` returns"
     )
-    if isinstance(rule, Abstention):
-        _require_counts(by_group, Outcome)
-        return _of_thresholds(rule, by_group, undecided)
-    if isinstance(rule, Bands):
-        _require_counts(by_group, BandCounts)
-        return _of_bands(rule, by_group, undecided)
-    msg = (
-        "`rule` must be what `decisions.abstain` or `decisions.bands` returns, got "
-        f"{type(rule).__name__}."
-    )
-    raise InvalidInputError(msg)
+    if not isinstance(rule, Abstention | Bands):
+        msg = (
+            "`rule` must be what `decisions.abstain` or `decisions.bands` returns, got "
+            f"{type(rule).__name__}."
+        )
+        raise InvalidInputError(msg)
+    _require_counts(by_group, Outcome if isinstance(rule, Abstention) else BandCounts)
+    gates = promise_gates(rule, by_group, undecided)
+    if not gates:
+        msg = "`outcomes` must hold rows of a promise, but has none: no promise can be judged."
+        raise InvalidInputError(msg)
+    return gates
 
 
 def with_groups(outcome: C | None, groups: Mapping[str, C]) -> dict[str | None, C]:
@@ -339,6 +343,30 @@ def with_groups(outcome: C | None, groups: Mapping[str, C]) -> dict[str | None, 
     outcomes: dict[str | None, C] = {} if outcome is None else {None: outcome}
     outcomes.update(groups.items())
     return outcomes
+
+
+@overload
+def promise_gates(
+    rule: Abstention, by_group: Mapping[str | None, Any], undecided: Undecided = "pass"
+) -> tuple[PromiseGate, ...]: ...
+@overload
+def promise_gates(
+    rule: Bands, by_group: Mapping[str | None, Any], undecided: Undecided = "pass"
+) -> tuple[BandGate, ...]: ...
+def promise_gates(
+    rule: Abstention | Bands, by_group: Mapping[str | None, Any], undecided: Undecided = "pass"
+) -> tuple[PromiseGate | BandGate, ...]:
+    """Return what `check_promises` does; nothing where no row is of any promise."""
+    if isinstance(rule, Abstention):
+        return _of_thresholds(rule, by_group, undecided)
+    return _of_bands(rule, by_group, undecided)
+
+
+def guarantee_in_words(rule: Abstention | Bands, by_group: Mapping[str | None, Any]) -> str:
+    """Return what a rule guarantees; where new rows refute it, that comes first."""
+    if any(gate.verdict == "failed" for gate in promise_gates(rule, by_group)):
+        return f"Broken on new labels: {rule.guarantee[:1].lower()}{rule.guarantee[1:]}"
+    return rule.guarantee
 
 
 def _require_counts(by_group: Mapping[Any, Any], kind: type) -> None:
@@ -351,13 +379,6 @@ def _require_counts(by_group: Mapping[Any, Any], kind: type) -> None:
             raise InvalidInputError(msg)
 
 
-def _level(promises: Sequence[object]) -> float:
-    if not promises:
-        msg = "`outcomes` must hold rows of a promise, but has none: no promise can be judged."
-        raise InvalidInputError(msg)
-    return joint_level(len(promises))
-
-
 def _of_thresholds(
     rule: Abstention, by_group: Mapping[str | None, Outcome], undecided: Undecided
 ) -> tuple[PromiseGate, ...]:
@@ -366,7 +387,7 @@ def _of_thresholds(
         for each in rule.promises
         if each.threshold is not None and each.max_risk is not None and each.group in by_group
     ]
-    level = _level(own_promises)
+    level = joint_level(max(len(own_promises), 1))
     gates = []
     for promise, threshold, max_risk, outcome in own_promises:
         verdict: GateVerdict = "undecided"
@@ -392,7 +413,7 @@ def _of_bands(
         for name, limit in rule.promises.limits.items()
         if (threshold := _end(part, name)) is not None and part.group in by_group
     ]
-    level = _level(own_promises)
+    level = joint_level(max(len(own_promises), 1))
     gates = []
     for part, name, limit, threshold, counts in own_promises:
         bad, whole = counts.bad(name)

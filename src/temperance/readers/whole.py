@@ -315,8 +315,9 @@ def refuse_order(fields: Fields, source: str, *, of_labels: bool) -> None:
         )
         raise FileFormatError(msg)
     if fields.id not in (None, NONE):
+        otherwise = "" if fields.id == "id" else " (or `id`)"
         msg = (
-            f"{source}: has no ids under `{fields.id}` (or `id`), by which `fields.id` "
+            f"{source}: has no ids under `{fields.id}`{otherwise}, by which `fields.id` "
             "(--id-column) joins it with the other file. Name a column or key that is there, of "
             "labels by `fields.label_id` (--label-id-column) where only they call it so; "
             f"without --id-column, or with --id-column {NONE}, rows are paired in their order."

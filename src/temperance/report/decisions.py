@@ -17,7 +17,7 @@ from temperance.decisions.cascade_result import (
     range_text,
     verdict,
 )
-from temperance.gates import check_promises
+from temperance.gates.promise import guarantee_in_words, promise_gates, with_groups
 from temperance.plots import CostDisplay, RiskCoverageDisplay
 from temperance.printable import count_text
 from temperance.report.commands import Files
@@ -84,7 +84,9 @@ def render_threshold(content: ThresholdContent) -> str:
         "threshold.html.j2",
         title=content.title,
         screen=_threshold_screen(content, gates),
-        finding=rule.guarantee.replace(" %", "\u00a0%"),
+        finding=guarantee_in_words(
+            rule, with_groups(content.test, content.test_groups)
+        ).replace(" %", "\u00a0%"),
         split=_answered(content),
         warnings=content.warnings,
         per_group=rule.per_group,
@@ -137,13 +139,7 @@ def _outcomes(content: ThresholdContent) -> list[dict[str, Any]]:
 
 def _gates(content: ThresholdContent) -> tuple[PromiseGate, ...]:
     """Return what the test rows say of each promise; nothing without rows of a promise."""
-    outcomes: dict[str | None, Outcome] = {} if content.test is None else {None: content.test}
-    outcomes.update(content.test_groups.items())
-    if not any(
-        each.group in outcomes for each in content.rule.promises if each.threshold is not None
-    ):
-        return ()
-    return check_promises(content.rule, outcomes)
+    return promise_gates(content.rule, with_groups(content.test, content.test_groups))
 
 
 _KEPT: dict[str, tuple[str, Literal["good", "bad", "open"]]] = {

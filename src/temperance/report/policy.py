@@ -10,8 +10,7 @@ from temperance.calibrators import temperature_of
 from temperance.decisions.band_promises import RATES, BandCounts
 from temperance.decisions.binomial import clopper_pearson
 from temperance.decisions.coverage_table import short_reason
-from temperance.gates import check_promises
-from temperance.gates.promise import with_groups
+from temperance.gates.promise import guarantee_in_words, promise_gates, with_groups
 from temperance.plots import RiskCoverageDisplay
 from temperance.plots.bands import BandsDisplay
 from temperance.printable import capitalised, count_text
@@ -61,16 +60,12 @@ class BandsContent:
     @property
     def gates(self) -> tuple[BandGate, ...]:
         """What test rows say of each promise, in each group; nothing without rows of a promise."""
-        outcomes = with_groups(self.test, self.test_groups)
-        if not any(
-            part.group in outcomes for part in self.rule.parts if part.group in self._promised
-        ):
-            return ()
-        return check_promises(self.rule, outcomes)
+        return promise_gates(self.rule, with_groups(self.test, self.test_groups))
 
     @property
-    def _promised(self) -> tuple[str | None, ...]:
-        return self.rule.promised_groups if self.rule.per_group else (None,)
+    def guarantee(self) -> str:
+        """What is promised; that test rows refute it comes first."""
+        return guarantee_in_words(self.rule, with_groups(self.test, self.test_groups))
 
     def finding(self, promise: str) -> BandFinding:
         """Return what test rows say of a promise; of groups the worst that they say of any."""
@@ -113,7 +108,7 @@ def render_policy(content: PolicyContent) -> str:
         "policy.html.j2",
         title=content.title,
         screen=_bands_screen(content, bands) if bands else _table_screen(content),
-        finding=_spaced(bands.rule.guarantee if bands else _table_finding(content)),
+        finding=_spaced(bands.guarantee if bands else _table_finding(content)),
         split=_spaced(_split(bands)) if bands else "",
         warnings=content.warnings,
         tested=bands is not None and bands.test is not None,

@@ -18,7 +18,7 @@ from temperance.decisions.rows import DecisionEvent, DecisionRows, confidence_of
 from temperance.decisions.split import deals_of
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.gates import check_promises
-from temperance.gates.promise import with_groups
+from temperance.gates.promise import guarantee_in_words, with_groups
 from temperance.metrics.selective import risk_coverage_of
 from temperance.printable import count_text, first_few
 from temperance.rows.memory import naming
@@ -85,6 +85,11 @@ class BandDecision:
             return None
         groups = {name: each.to_dict() for name, each in self.test_groups.items()}
         return {**self.test.to_dict(), **({"groups": groups} if groups else {})}
+
+    @property
+    def headline(self) -> str:
+        """What is promised; that test rows refute it comes first."""
+        return guarantee_in_words(self.rule, with_groups(self.test, self.test_groups))
 
     def promises_kept(self, undecided: Undecided = "pass") -> tuple[BandGate, ...]:
         """Return what the test rows say of each promise, as gates; of rows with `test` alone."""

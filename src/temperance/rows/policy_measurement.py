@@ -14,7 +14,7 @@ from temperance.decisions.rows import DecisionEvent, DecisionRows, confidence_of
 from temperance.errors import InvalidInputError
 from temperance.formats import load_facts
 from temperance.gates import check_promises
-from temperance.gates.promise import with_groups
+from temperance.gates.promise import guarantee_in_words, with_groups
 from temperance.metrics.selective import risk_coverage_of
 from temperance.printable import first_few
 from temperance.rows.memory import naming
@@ -56,6 +56,11 @@ class PolicyMeasurement(ABC, Generic[C]):
     def calibrator(self) -> Calibrator:
         """What turns scores into the probabilities that thresholds are on."""
         return self.policy.calibrator
+
+    @property
+    def headline(self) -> str:
+        """What was promised; that these rows refute it comes first."""
+        return guarantee_in_words(self.policy.rule, with_groups(self.outcome, self.groups))
 
     @property
     def use(self) -> str:

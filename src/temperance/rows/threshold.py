@@ -19,7 +19,7 @@ from temperance.decisions.split import Deal, deals_of, fit_share_of, split_rows,
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.formats import load_facts
 from temperance.gates import check_promises
-from temperance.gates.promise import with_groups
+from temperance.gates.promise import guarantee_in_words, with_groups
 from temperance.metrics.selective import risk_coverage_of
 from temperance.printable import first_few
 from temperance.rows.calibration import Fitted, check_test, fit_rows
@@ -211,6 +211,11 @@ class Decision:
             "warnings": list(self.warnings),
             "data_sha256": facts["data_sha256"],
         }
+
+    @property
+    def headline(self) -> str:
+        """What is promised; that test rows refute it comes first."""
+        return guarantee_in_words(self.rule, with_groups(self.test, self.test_groups))
 
     def promises_kept(self, undecided: Undecided = "pass") -> tuple[PromiseGate, ...]:
         """Return what the test rows say of each promise, as gates; of rows with `test` alone."""
