@@ -65,9 +65,9 @@ for level in range(6):
 
 # What the shift report says of the worst level, first without labels, then with them. The page
 # itself is written by `temperance shift clear.npz noise.npz --report shift.html`.
-# Its temperature of clear days is from all their labels, the policy's from a fifth of them.
+print(f"the shift to level 5; here the T of clear days is of all {len(y_cal)} labels:")
 for labels in (None, y_drive):
-    print(f"level 5 {'without' if labels is None else 'with'} labels:", end=" ")
+    print(f"{'without' if labels is None else 'with'} labels of level 5:", end=" ")
     print(tp.shift.diagnose(logits(X_cal), y_cal, worse, labels).in_words())
 
 answered, wrong, all_wrong, confidence = np.array(rows).T
