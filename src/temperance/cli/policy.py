@@ -300,7 +300,7 @@ def _table(
     end = (
         f"Written: the policy of a risk of {choose:g}."
         if choose is not None
-        else "To write one: --choose R. Other promises: --min-precision, --min-recall, --max-fnr, ..."
+        else "To write one: --choose R. Other promises: --min-precision, --max-fnr, ..."
     )
     return Result(
         coverage.to_dict,
