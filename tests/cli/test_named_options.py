@@ -175,6 +175,36 @@ def test_the_command_says_options(message, said):
     assert in_options(message) == said
 
 
+def test_an_option_of_another_command_is_said_with_it():
+    """`--prior` was named by commands that refuse it: no such option."""
+    message = "No finite temperature; `prior=1.0` (--prior 1) helps."
+    for_fit = in_options(message, {"--prior", "--method"})
+    assert for_fit == "No finite temperature; `--prior 1` helps."
+    of_others = in_options(message, {"--max-risk"})
+    assert of_others == "No finite temperature; `temperance fit --prior 1` helps."
+    assert in_options("`--max-risk` and `--nowhere`", {"--json"}) == "`--max-risk` and `--nowhere`"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("threshold", "--max-risk", 0.1),
+        ("policy", "--min-precision", 0.8),
+        ("plan",),
+        ("shift", "b"),
+    ],
+)
+def test_the_way_out_of_no_optimum_is_a_command_that_takes_it(run, tmp_path, words):
+    """Followed to the letter, `--prior 1` ends in a calibrator, of every command that fits."""
+    z, y = rows()
+    np.savez(tmp_path / "a.npz", logits=z, labels=z.argmax(axis=1))
+    np.savez(tmp_path / "b.npz", logits=z[::-1], labels=y[::-1])
+    name, *more = (f"{each}.npz" if each == "b" else each for each in words)
+    ended = run(name, "a.npz", *more, code=None)
+    assert "`temperance fit --prior 1`" in ended.stderr
+    run("fit", "a.npz", "--prior", 1)
+
+
 def test_a_refused_promise_names_the_option(run, tmp_path):
     """No Python name where a risk cannot be promised."""
     z, y = rows()
