@@ -37,25 +37,26 @@ def outputs(x):
 
 
 # Cross-fitted: each row is answered by calibrators and rules that have not seen it.
-found = tp.decisions.cascade(outputs(X_new), y_new, costs=0.05)
-print(found.in_words())
-print(f"calibration is worth {found.worth.value:.4f} errors per row")
-print(f"  ({found.worth.low:.4f} to {found.worth.high:.4f})")
+cascade = tp.decisions.cascade(outputs(X_new), y_new, costs=0.05)
+print(cascade.in_words())
+print(f"costs are in wrong answers; calibration saves {cascade.worth.value:.4f} per row")
+print(f"  ({cascade.worth.low:.4f} to {cascade.worth.high:.4f})")
 
 # The policy as plain JSON: temperature and threshold of the cheap model. In Python,
-# `found.policy.goes_on(logits)` says which rows to send on.
-Path("cascade.json").write_text(json.dumps(found.policy.to_dict(), indent=1) + "\n")
+# `cascade.policy.goes_on(logits)` says which rows to send on.
+Path("cascade.json").write_text(json.dumps(cascade.policy.to_dict(), indent=1) + "\n")
 stage = json.loads(Path("cascade.json").read_text())["stages"][0]
 print(f"ask again below {stage['threshold']:.3f} at temperature {stage['temperature']:.2f}")
 
-goes_on = found.policy.goes_on(cheap.predict_log_proba(coarse(X_new)))
+# The same rows, with the policy that all of them set: the file at work, not a measurement.
+goes_on = cascade.policy.goes_on(cheap.predict_log_proba(coarse(X_new)))
 answer = cheap.predict(coarse(X_new))
 answer[goes_on] = expensive.predict(X_new[goes_on])
-print(f"sent on: {100 * goes_on.mean():.1f} %; accuracy {(answer == y_new).mean():.4f}")
+print(f"sent on: {100 * goes_on.mean():.1f} %; accuracy of both {(answer == y_new).mean():.4f}")
 print(f"accuracy of cheap alone: {cheap.score(coarse(X_new), y_new):.4f}")
 print(f"accuracy of expensive alone: {expensive.score(X_new, y_new):.4f}")
 
 # Accuracy against the cost of asking the expensive model, over all thresholds.
 figure = Figure(figsize=(7.2, 5), layout="constrained")
-tp.plots.CostDisplay.from_cascade(found, ax=figure.subplots())
+tp.plots.CostDisplay.from_cascade(cascade, ax=figure.subplots())
 figure.savefig("cascade.png", bbox_inches="tight")
