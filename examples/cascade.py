@@ -4,9 +4,6 @@ Naive Bayes sees scikit-learn's digits in 16 coarse pixels, and is far too sure 
 vector machine sees all 64. A call of the second costs as much as a twentieth of a wrong answer.
 """
 
-import json
-from pathlib import Path
-
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -42,14 +39,14 @@ print(cascade.in_words())
 print(f"costs are in wrong answers; calibration saves {cascade.worth.value:.4f} per row")
 print(f"  ({cascade.worth.low:.4f} to {cascade.worth.high:.4f})")
 
-# The policy as plain JSON: temperature and threshold of the cheap model. In Python,
-# `cascade.policy.goes_on(logits)` says which rows to send on.
-Path("cascade.json").write_text(json.dumps(cascade.policy.to_dict(), indent=1) + "\n")
-stage = json.loads(Path("cascade.json").read_text())["stages"][0]
-print(f"ask again below {stage['threshold']:.3f} at temperature {stage['temperature']:.2f}")
+# The policy as a file, and read back as a service would: which rows go on to the expensive model?
+# Here the rows that set it answer again: the file at work, not a measurement.
+tp.decisions.save_cascade(cascade.policy, "cascade.json")
+policy = tp.decisions.load_cascade("cascade.json")
+threshold, temperature = policy.rules[0].threshold, policy.calibrators[0].temperature
+print(f"ask again below {threshold:.3f} at temperature {temperature:.2f}")
 
-# The same rows, with the policy that all of them set: the file at work, not a measurement.
-goes_on = cascade.policy.goes_on(cheap.predict_log_proba(coarse(X_new)))
+goes_on = policy.goes_on(cheap.predict_log_proba(coarse(X_new)))
 answer = cheap.predict(coarse(X_new))
 answer[goes_on] = expensive.predict(X_new[goes_on])
 print(f"sent on: {100 * goes_on.mean():.1f} %; accuracy of both {(answer == y_new).mean():.4f}")

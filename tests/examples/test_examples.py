@@ -144,11 +144,15 @@ def agent_gate(text, made):
 
 
 def cascade(text, made):
-    stage = json.loads(Path("cascade.json").read_text())["stages"][0]
+    saved = json.loads(Path("cascade.json").read_text())
+    assert saved["format"] == "temperance/cascade"
+    (stage,) = saved["stages"]
+    temperature = stage["calibrator"]["parameters"]["temperature"]
+    threshold = 1 - stage["expected_loss"]["value"] - stage["step"]
     x, y = made["X_new"], made["y_new"]
     z = made["cheap"].predict_log_proba(made["coarse"](x))
-    p = reference.softmax(z / stage["temperature"])
-    on = p.max(axis=1) < stage["threshold"]
+    p = reference.softmax(z / temperature)
+    on = p.max(axis=1) < threshold
     answer = np.where(on, made["expensive"].predict(x), p.argmax(axis=1))
     assert number(text, r"sent on: ([\d.]+) %") == pytest.approx(100 * on.mean(), abs=0.06)
     assert number(text, r"accuracy of both ([\d.]+)") == pytest.approx(
@@ -156,7 +160,7 @@ def cascade(text, made):
     )
     assert number(text, r"accuracy of cheap alone: ([\d.]+)") < np.mean(answer == y)
     assert number(text, r"  \((-?[\d.]+) to") > 0  # all of the interval of its worth
-    assert stage["temperature"] > 1.5
+    assert temperature > 1.5
 
 
 def ensemble(text, made):
