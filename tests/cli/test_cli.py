@@ -9,6 +9,7 @@ import pytest
 
 import reference
 import temperance as tp
+from temperance.cli.app import COMMANDS
 from temperance.readers import read
 
 
@@ -308,11 +309,20 @@ def test_a_process_of_its_own(start, files):
     assert "nothing.npz" in start("fit", "nothing.npz", code=2).stderr
 
 
-@pytest.mark.parametrize("command", ["fit", "evaluate", "apply", "threshold", "compare", "shift"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_about_a_screen(run, command):
+    """At most 60 lines of 80 columns, of every command."""
+    assert len(run(*command.split(), "--help", columns=80).stdout.rstrip().splitlines()) <= 60
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["fit", "evaluate", "apply", "threshold", "policy", "judge", "cascade", "plan", "compare",
+     "shift"],
+)  # fmt: skip
+def test_the_rest_of_help_is_said_by_help_all(run, command):
     """How files are read, and how numbers are computed, is said by --help-all."""
     short, whole = (run(command, option, columns=80).stdout for option in ("--help", "--help-all"))
-    assert len(short.splitlines()) <= 60
     assert "--id-column" not in short
     assert "--id-column" in whole
     assert "How files are read" in whole
