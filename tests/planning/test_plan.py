@@ -171,6 +171,7 @@ def test_more_is_needed_for_less(sample):
         assert each.labels_for_ece > base.labels_for_ece
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_blocks_types_offsets_and_order(sample, monkeypatch):
     """Small blocks, float32 probabilities, offsets, shuffled and read-only rows: the same plan."""
     z, _ = sample(2, n=300)
@@ -255,6 +256,7 @@ def test_errors(options, message):
         tp.plan(logits, **{k: v for k, v in options.items() if k != "logits"})
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_command_on_unlabelled_rows(run, tmp_path, sample):
     """JSON is the plan of the file's logits; without --json three sentences and the source."""
     z, _ = sample(1, n=400)
@@ -273,6 +275,7 @@ def test_command_on_unlabelled_rows(run, tmp_path, sample):
         assert words in text
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_command_uses_labels_and_calibrators(run, tmp_path, sample):
     """Labelled rows are scaled by their own fit, others by a calibrator's; both give the error."""
     z, y = sample(1, n=400)
