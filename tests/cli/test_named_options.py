@@ -7,6 +7,7 @@ import ast
 import inspect
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -76,12 +77,16 @@ def literals(path):
             yield str(node.value)
 
 
+@cache
 def messages():
-    """Yield (module, text) of all literals."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        module = path.relative_to(SOURCE).as_posix()
-        if module not in NO_MESSAGE:
-            yield from ((module, text) for text in literals(path))
+    """Return (module, text) of all literals."""
+    modules = {path.relative_to(SOURCE).as_posix(): path for path in sorted(SOURCE.rglob("*.py"))}
+    return [
+        (name, text)
+        for name, path in modules.items()
+        if name not in NO_MESSAGE
+        for text in literals(path)
+    ]
 
 
 def arguments():
@@ -288,6 +293,7 @@ def test_table_frame_and_json_say_the_same():
     }
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_a_report_of_answers_speaks_of_answers(run, tmp_path):
     """Right answers are the event, not a class by its number; of named classes it is the name."""
     rng = np.random.default_rng(0)
@@ -313,6 +319,7 @@ def test_a_report_of_answers_speaks_of_answers(run, tmp_path):
     assert "Another question: how often the predicted class is right" in page
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_a_report_explains_the_map_that_it_shows(run, tmp_path):
     """What a temperature cannot do is no news of a map per class; labels are counted in all."""
     z, y = rows(500)

@@ -256,7 +256,9 @@ class Monitor:
     def refit(self, **settings: Any) -> Refit:  # noqa: ANN401
         """Fit again, and promote the result if it has earned it (`temperance.monitor.refit`)."""
         self.flush()
-        return refit(self._store, self.registry, **settings)
+        outcome = refit(self._store, self.registry, **settings)
+        self._serving = (-np.inf, self._serving[1])  # the next row asks what serves now
+        return outcome
 
     def counts(self) -> Counts:
         """Return what the store holds."""
