@@ -15,7 +15,8 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.cli.options import in_options
+from temperance.cli.app import load_command
+from temperance.cli.options import _OF_FIT, in_options
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "temperance"
@@ -187,6 +188,8 @@ def test_an_option_of_another_command_is_said_with_it():
     assert for_fit == "No finite temperature; `--prior 1` helps."
     of_others = in_options(message, {"--max-risk"})
     assert of_others == "No finite temperature; `temperance fit --prior 1` helps."
+    of_fit = {name for each in load_command("fit").params for name in each.opts}
+    assert of_fit.issuperset(_OF_FIT)
     assert in_options("`--max-risk` and `--nowhere`", {"--json"}) == "`--max-risk` and `--nowhere`"
 
 

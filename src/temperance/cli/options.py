@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,6 +73,7 @@ __all__ = [
 
 _BOTH = re.compile(r"`[\w.]+(?:=[^`]*)?` \((--[a-z][a-z-]*(?: [^\s(),]+)?)\)")
 _OPTION = re.compile(r"`(--[a-z][a-z-]*)")
+_OF_FIT = frozenset({"--method", "--prior", "--test"})  # that messages of the library name
 _NAME = re.compile(r"`([a-z]+_[a-z_]+)`")
 
 
@@ -109,16 +109,9 @@ FOLDED = (*READING, COMPUTING)  # panels of --help-all alone
 def _of_fit(match: re.Match[str], options: Collection[str]) -> str:
     """Return an option, with the command `temperance fit` where that alone of the two takes it."""
     option = match[1]
-    if option in options or option not in _options_of_fit():
+    if option in options or option not in _OF_FIT:
         return match[0]
     return f"`temperance fit {option}"
-
-
-@cache
-def _options_of_fit() -> frozenset[str]:
-    from temperance.cli.app import load_command
-
-    return frozenset(name for each in load_command("fit").params for name in each.opts)
 
 
 class KindName(StrEnum):
