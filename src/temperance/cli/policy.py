@@ -300,7 +300,7 @@ def _table(
     end = (
         f"Written: the policy of a risk of {choose:g}."
         if choose is not None
-        else "To write one: --choose R. For promises of other rates: --min-precision and its kind."
+        else "To write one: --choose R. Other promises: --min-precision, --max-fnr, ..."
     )
     return Result(
         coverage.to_dict,

@@ -18,9 +18,9 @@ from temperance.report.commands import Files
 from temperance.report.findings import headline
 from temperance.report.screen import Screen, State
 from temperance.report.tables import estimate_cell, render, svg, way_tables
-from temperance.report.verdict import claim_numbers, state_of
+from temperance.report.verdict import claim_numbers, standing, state_of
 from temperance.shift.diagnosis import AS_IS, AT_REFERENCE, BIASED, CORRECTED, REFITTED
-from temperance.show import number_text, p_text
+from temperance.show import four_digits, number_text, p_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _change(difference: Estimate) -> str:
     if low > 0.0:
         return f"loses {value:.4f} nats of log loss per row ({low:.4f} to {high:.4f})."
     return (
-        f"changes the log loss by {value:+.4f} nats per row ({low:+.4f} to {high:+.4f}), which "
+        f"changes the log loss by {value:+z.4f} nats per row ({low:+z.4f} to {high:+z.4f}), which "
         "these rows cannot tell from nothing."
     )
 
@@ -294,8 +294,8 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
     glance: list[Glance] = [
         (
             name,
-            f"{scaling.temperature:.4g}",
-            "{:.4g} to {:.4g} (95\u00a0%).".format(*scaling.record.interval()),
+            four_digits(scaling.temperature),
+            "{} to {} (95\u00a0%).".format(*map(four_digits, scaling.record.interval())),
             "",
         )
         for name, scaling in scalings.items()
@@ -314,12 +314,16 @@ def _next_step(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Glance:
     """Return to fit again, to label, or to go on and look again."""
     name, new = "What to do next", replace(files, rows=files.rows[1:])
     verdict = diagnosis.verdict
+    evaluations = {} if diagnosis.comparison is None else diagnosis.comparison.evaluations
     if verdict == "re-fit":
         return name, "", "Fit the temperature again, on the new rows.", new.fit()
     if verdict == "frequencies moved":
         step = "Fit a map with class biases on the new rows: a temperature cannot follow this."
         return name, "", step, new.fit("--method", "bias-corrected-temperature")
     if verdict == "holds":
+        if evaluations and standing(next(iter(evaluations.values()))).word == "not calibrated":
+            step = "It holds, and is not enough: try richer maps, each on rows it has not seen."
+            return name, "", step, new.fit("--method", "auto")
         step = "Go on with this temperature, and look again at later rows."
         again = files.line("shift", (*files.rows[:1], *new.new_rows), "--report", "shift.html")
         return name, "", step, again
@@ -347,7 +351,7 @@ def temperature_rows(diagnosis: Diagnosis) -> list[dict[str, str]]:
         {
             "name": name,
             "value": f"{scaling.temperature:.4f}",
-            "interval": "{:.4g} to {:.4g}".format(*scaling.record.interval()),
+            "interval": "{} to {}".format(*map(four_digits, scaling.record.interval())),
             "rows": rows,
         }
         for name, (scaling, rows) in by_name.items()

@@ -171,10 +171,10 @@ class CovariateWeights(Frozen, Plain, Shown):
         apart = "yes" if self.told_apart else "no"
         auc = f"AUC {number_text(self.auc.value)}, {interval_text(self.auc.low, self.auc.high)}"
         rows = (
-            ("source rows", f"{self.n_source:,}"),
-            ("target rows", f"{self.n_target:,}"),
+            ("reference rows", f"{self.n_source:,}"),
+            ("new rows", f"{self.n_target:,}"),
             ("can be told apart", f"{apart} ({auc})"),
-            ("source rows are worth", count_text(round(self.effective_rows), "target row")),
+            ("reference rows are worth", count_text(round(self.effective_rows), "new row")),
             (f"weights cut to {self.clip:.3g}", f"{self.clipped:,}"),
         )
         return (Table(("covariate shift", ""), rows, words=frozenset({1})),)

@@ -419,7 +419,9 @@ def _with_labels(
     if again is not None:
         maps = {**maps, REFITTED: again}
     predictions = {
-        name: Predictions.from_logits(maps[name], target.labels, target.weights, clusters)
+        name: Predictions.from_logits(
+            maps[name], target.labels, target.weights, clusters, classes=target.classes
+        )
         for name in order
         if name in maps
     }
