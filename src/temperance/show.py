@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.errors import InvalidInputError, MissingDependencyError
-from temperance.printable import printable
+from temperance.printable import WRITTEN_OUT, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,11 +44,15 @@ __all__ = [
 _LEAST_SHOWN = 1e-3  # of what four decimals would show as one digit, or as none
 
 
-def number_text(value: float, *, sign: bool = False) -> str:
-    """Return four decimals, with + where `sign` asks for it; "infinite", or "undefined", if so.
+def number_text(value: float, decimals: int = 4, *, sign: bool = False) -> str:
+    """Return so many decimals, with + where `sign` asks for it; "infinite", or "undefined", if so.
+
+    From 10 million on it has four digits and an exponent.
 
     >>> number_text(0.25), number_text(0.25, sign=True), number_text(float("nan"))
     ('0.2500', '+0.2500', 'undefined')
+    >>> number_text(1e30), number_text(-123456.789)
+    ('1e+30', '-123456.7890')
     >>> number_text(float("inf")), number_text(float("-inf"), sign=True)
     ('infinite', '-infinite')
     """
@@ -56,7 +60,8 @@ def number_text(value: float, *, sign: bool = False) -> str:
         return "undefined"
     if not isfinite(value):
         return f"{'-' if value < 0.0 else '+' if sign else ''}infinite"
-    return f"{value:{'+' if sign else ''}.4f}"
+    form = f".{decimals}f" if abs(value) < WRITTEN_OUT else ".4g"
+    return f"{value:{'+' if sign else ''}{form}}"
 
 
 def positive_text(value: float) -> str:

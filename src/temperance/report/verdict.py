@@ -14,7 +14,7 @@ from temperance.evaluation.evaluation import (
     percent,
     refutation,
 )
-from temperance.printable import capitalised, count_text
+from temperance.printable import capitalised, count_text, digits_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import error_cell, estimate_cell
 from temperance.show import number_text, p_text
@@ -143,13 +143,14 @@ def _map(calibrator: Calibrator | None) -> list[Glance]:
         return [("Map", calibrator.name, "", "")]
     name = _TEMPERATURE_NAMES.get(calibrator.name, "Temperature")
     if interval is None:
-        return [(name, f"{temperature:.4g}", "interval unknown", "")]
-    words = "{:.4g} to {:.4g} (95\u00a0%). ".format(*interval)
+        return [(name, digits_text(temperature, 4), "interval unknown", "")]
+    low, high = (digits_text(end, 4) for end in interval)
+    words = f"{low} to {high} (95\u00a0%). "
     if interval[0] <= 1.0 <= interval[1]:
         words += "1 would change nothing, and may be right"
     else:
         words += "Above 1: too sure" if temperature > 1.0 else "Below 1: not sure enough"
-    return [(name, f"{temperature:.4g}", f"{words}.", "")]
+    return [(name, digits_text(temperature, 4), f"{words}.", "")]
 
 
 def _worst_group(final: Evaluation, *, after: bool) -> list[Glance]:
