@@ -357,14 +357,14 @@ def test_labels_of_a_second_file_are_asked_for_by_their_own_option(run, tmp_path
     shift = ("shift", "ref.npy", "new.npy", "--quick", "--json", "--labels", "new_y.npy")
     told = run(*shift, code=2).stderr
     assert "ref.npy: has no labels" in told
-    assert "or give their file with `--reference-labels`." in told
+    assert "A .npy file has no place for them: give their file with `--reference-labels`." in told
     done = json.loads(run(*shift, "--reference-labels", "ref_y.npy").stdout)
     z, y = np.load(tmp_path / "ref.npy"), np.load(tmp_path / "ref_y.npy")
     scaling = tp.TemperatureScaling.fit(z, y)
     assert done["reference"]["temperature"] == pytest.approx(scaling.temperature, rel=1e-9)
     fit = ("fit", "ref.npy", "--labels", "ref_y.npy", "--test", "new.npy", "--quick")
-    assert "or give their file with `--test-labels`." in run(*fit, code=2).stderr
+    assert "give their file with `--test-labels`." in run(*fit, code=2).stderr
     run(*fit, "--test-labels", "new_y.npy")
     threshold = ("threshold", "ref.npy", "--labels", "ref_y.npy", "--test", "new.npy")
     told = run(*threshold, "--max-risk", "0.5", code=2).stderr
-    assert "new.npy: has no labels. Name their column with `--label-column`.\n" in told
+    assert "A .npy file has no place for them: save all of it as .npz.\n" in told
