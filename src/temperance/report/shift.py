@@ -49,11 +49,9 @@ def about_move(diagnosis: Diagnosis) -> str:
     """Return by how much log T differs, in standard errors; why that is unknown; "" unlabelled."""
     if diagnosis.comparison is None:
         return ""
-    if diagnosis.refitted is None:
-        return (
-            "The new rows have no best temperature of their own: they are too few, or the model is "
-            "right on all of them."
-        )
+    if diagnosis.no_optimum is not None:
+        cause = diagnosis.no_optimum.cause
+        return f"The new rows have no best temperature of their own: {cause}."
     z = diagnosis.moved
     if z is None:
         return ""
@@ -271,6 +269,7 @@ _STATES: dict[str, tuple[str, Literal["good", "bad", "open"]]] = {
     "holds": ("It still holds", "good"),
     "re-fit": ("It has moved: fit again", "bad"),
     "frequencies moved": ("Class frequencies have moved", "bad"),
+    "no optimum": ("The new rows have no best temperature", "bad"),
     "too few rows": ("Cannot tell with {}", "open"),
     "no labels": ("Cannot tell without labels", "open"),
 }
@@ -328,6 +327,9 @@ def _next_step(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Glance:
         step = "Go on with this temperature, and look again at later rows."
         again = files.line("shift", (*files.rows[:1], *new.new_rows), "--report", "shift.html")
         return name, "", step, again
+    if verdict == "no optimum":
+        step = "Check that rows, columns and labels of the new rows belong together."
+        return name, "", step, new.line("evaluate", new.rows, "--report", "evaluate.html")
     step = "Label some of the new rows, drawn at random."
     if plan is not None and plan.labels_for_ece is not None:
         step += f" {plan.labels_for_ece:,} would show a calibration error of {plan.ece:g}."
