@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.stats import chi2, norm
+from scipy.stats import f as f_distribution
 
 import reference
 import temperance as tp
+import verdict_worlds
 from temperance import metrics
 from temperance.kernels.affine import joint_sums
 from temperance.metrics.cox import cox_rows
@@ -275,7 +277,14 @@ def test_cox_matches_a_general_optimiser(sample, weighted, clustered, k):
         assert (test.intercept, test.slope) == pytest.approx(tuple(line), rel=1e-5, abs=1e-6)
         found = test.intercept_standard_error, test.slope_standard_error
         assert found == pytest.approx(tuple(errors), rel=1e-5)
-        assert test.p_value == pytest.approx(math.exp(-expected / 2), rel=1e-5)
+        if clustered:  # Hotelling: (m - 2) / (2 m) of the statistic is F of 2 and m - 2
+            weight = np.bincount(units, w if weighted else None)
+            m = weight.sum() ** 2 / (weight @ weight)
+            assert test.n_clusters == pytest.approx(m)
+            p_value = f_distribution.sf((m - 2) / (2 * m) * expected, 2, m - 2)
+        else:
+            p_value = math.exp(-expected / 2)
+        assert test.p_value == pytest.approx(p_value, rel=1e-5)
         assert test.leaning == ("over-confident" if line[1] < 1 else "under-confident")
 
 
@@ -764,6 +773,22 @@ def test_sizes_with_weights_and_clusters(kind):
     assert rejected / repetitions == pytest.approx(0.05, abs=3.5 * error)
     if kind == "clusters":
         assert (naive / repetitions > 0.2).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [8, 20])
+def test_size_of_cox_with_few_clusters(count):
+    """Clusters of 20 rows with luck in common: refuted in .05 to .09, by chi-square in .16 on."""
+    rng, repetitions = np.random.default_rng(23), 400
+    p_values, by_chi_square = [], []
+    for _ in range(repetitions):
+        z, y, more = verdict_worlds.lucky(rng, count, 20, alike=0.0 if count == 8 else 0.8)
+        test = cox_rows(predictions(z, y, clusters=more["clusters"]))
+        p_values.append(test.p_value)
+        by_chi_square.append(math.exp(-test.statistic / 2))
+    error = math.sqrt(0.05 * 0.95 / repetitions)
+    assert np.mean(np.array(p_values) < 0.05) < 0.08 + 3 * error
+    assert np.mean(np.array(by_chi_square) < 0.05) > 0.13
 
 
 @pytest.mark.slow
