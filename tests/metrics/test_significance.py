@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
-from scipy.stats import chi2, norm
+from scipy.stats import binom, chi2, norm
 from scipy.stats import f as f_distribution
 
 import reference
@@ -585,6 +585,7 @@ def test_groups_with_weights_and_clusters(with_clusters):
     w[names == "b"] = 0.0
     units = (np.arange(2400) // 5).astype(str) if with_clusters else None
     tests = metrics.group_score_tests(p, y, names, weights=w, clusters=units)
+    of_rows = {each.group: each for each in metrics.group_score_tests(p, y, names, weights=w)}
     for each in tests:
         own = names == each.group
         assert each.n == np.count_nonzero(w[own])
@@ -599,7 +600,8 @@ def test_groups_with_weights_and_clusters(with_clusters):
             )
             assert each.test.statistic == pytest.approx(alone.statistic)
             if with_clusters:
-                assert each.test.p_value == pytest.approx(alone.p_value)
+                rows_alone = of_rows[each.group].test.p_value
+                assert each.test.p_value == pytest.approx(max(alone.p_value, rows_alone))
     defined = [each.test.p_value for each in tests[:-1]]
     assert [each.adjusted_p_value for each in tests[:-1]] == metrics.holm(defined)
 
@@ -709,6 +711,40 @@ def test_any_data_give_finite_numbers_or_a_reason(data):
     for each in group_score_rows(rows, ("a", "b"), np.arange(n) % 2):
         json.dumps(each.to_dict(), allow_nan=False)
         assert each.adjusted_p_value is None or 0 <= each.adjusted_p_value <= 1
+
+
+def test_a_rare_event_that_did_not_happen_refutes_no_group():
+    """Between clusters it shows no variance at all: z is -7.7, and 60 rows of 2 % are no sign."""
+    p, y = np.full(60, 0.02), np.zeros(60, dtype=int)
+    for units in (np.arange(60), np.arange(60) // 2):
+        found = metrics.group_score_tests(p, y, ["a"] * 60, clusters=units)
+        assert found[0].test.p_value > 0.25
+    alone = metrics.group_score_tests(p, y, ["a"] * 60)
+    assert metrics.group_score_tests(p, y, ["a"] * 60, clusters=np.arange(60)) == alone
+
+
+def test_clusters_widen_what_a_group_shows():
+    """Copies of each row as one cluster: the larger p-value is the one of clusters."""
+    rng = np.random.default_rng(3)
+    p = np.repeat(rng.uniform(0.5, 0.95, 60), 4)
+    y = np.repeat((rng.random(60) < 0.62).astype(int), 4)
+    units = np.arange(240) // 4
+    names = ["a"] * 240
+    clustered, alone = (
+        metrics.group_score_tests(p, y, names, clusters=each)[0].test for each in (units, None)
+    )
+    assert clustered.p_value == metrics.score_test(p, y, clusters=units).p_value
+    assert clustered.p_value > 10.0 * alone.p_value
+
+
+@pytest.mark.parametrize("events", [4, 6, 9])
+def test_few_events_in_a_large_group(events):
+    """Of one event expected in 1,000 rows: p not below the exact one, nor 20 times as large."""
+    p, y = np.full(1000, 0.001), (np.arange(1000) < events).astype(int)
+    exact = binom.sf(events - 1, 1000, 0.001)
+    found = metrics.group_score_tests(p, y, ["a"] * 1000)[0].test
+    assert exact <= found.p_value < 20.0 * exact + 0.02
+    assert math.erfc(abs(found.statistic) / math.sqrt(2)) < exact  # what z says by itself
 
 
 RATES = {  # T score, joint score, Spiegelhalter: rejections at 5 % in the table, n = 1,000
