@@ -212,6 +212,26 @@ def test_a_group_that_is_barely_off_settles_nothing():
     assert words[min(words)].word == "not calibrated"
 
 
+def test_tests_have_half_of_the_level_where_groups_are_looked_at():
+    """Rows off alike in both groups: p between 2.5 and 5 % settles it only without the groups."""
+    groups = np.tile(["a", "b"], 3000)
+    words = {}
+    for misses in range(80, 140, 3):
+        y = (np.random.default_rng(0).permutation(6000) < 4200 - misses).astype(int)
+        rows = np.full(6000, 0.7), y
+        alone, beside = (
+            tp.evaluate(*rows, n_resamples=200, groups=names) for names in (None, groups)
+        )
+        assert alone.tests.verdict == beside.tests.verdict
+        words[alone.tests.verdict.adjusted_p_value] = standing(alone).word, standing(beside)
+    between = [words[p] for p in words if 0.025 < p <= 0.05]
+    assert between
+    assert {alone for alone, _ in between} == {"not calibrated"}
+    assert {beside.word for _, beside in between} == {"cannot tell"}
+    assert "with 2 groups looked at too" in between[0][1].why
+    assert {beside.word for p, (_, beside) in words.items() if p < 0.02} == {"not calibrated"}
+
+
 @pytest.fixture
 def files(tmp_path):
     """Rows of an over-confident model, in groups of which one is another."""
