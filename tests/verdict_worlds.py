@@ -174,6 +174,7 @@ WORLDS = {  # name -> (logits that are the truth, labels, other arguments of `ev
     "8 clusters of 20, shared luck": lambda rng: lucky(rng, 8, 20),
     "50 clusters of log-normal size": lambda rng: lucky(rng, 50, 20, unequal=True),
     "40 clusters of 20, 8 % positives": lambda rng: lucky(rng, 40, 20, centre=-3.0),
+    "50 clusters of 20, 1 % positives": lambda rng: lucky(rng, 50, 20, centre=-6.0),
     "100 clusters of 20, four classes": lambda rng: lucky_classes(rng, 100, 20, 4),
     "20 clusters of 20, four classes": lambda rng: lucky_classes(rng, 20, 20, 4),
     "30 clusters of 20, ten classes": lambda rng: lucky_classes(rng, 30, 20, 10),

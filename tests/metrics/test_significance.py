@@ -723,6 +723,23 @@ def test_a_rare_event_that_did_not_happen_refutes_no_group():
     assert metrics.group_score_tests(p, y, ["a"] * 60, clusters=np.arange(60)) == alone
 
 
+def test_rare_events_between_clusters():
+    """Of 12 events expected four happened: as improbable as of independent rows, not as z says."""
+    p, y = np.full(1000, 0.012), (np.arange(1000) < 4).astype(int)
+    units = np.arange(1000) // 20 * 7 % 50
+    clustered, alone = (
+        tp.evaluate(p, y, clusters=each, n_resamples=200, measures=("tests",)).tests
+        for each in (np.arange(1000), None)
+    )
+    assert metrics.score_test(p, y, clusters=np.arange(1000)).p_value < 0.0005
+    assert clustered.score.p_value == pytest.approx(alone.score.p_value)
+    assert alone.score.p_value > 0.01
+    assert clustered.score.statistic == pytest.approx(-4.0, abs=0.1)
+    often = np.full(1000, 0.3), (np.arange(1000) % 3 == 0).astype(int)
+    tests = tp.evaluate(*often, clusters=units, n_resamples=200, measures=("tests",)).tests
+    assert tests.score.p_value == metrics.score_test(*often, clusters=units).p_value
+
+
 def test_clusters_widen_what_a_group_shows():
     """Copies of each row as one cluster: the larger p-value is the one of clusters."""
     rng = np.random.default_rng(3)

@@ -105,6 +105,7 @@ HARDEST = (  # of each kind of world in docs/numbers.md the one that is hardest 
     "20 clusters of 20, shared luck and odds",
     "8 clusters of 20, shared luck",
     "50 clusters of log-normal size",
+    "50 clusters of 20, 1 % positives",
     "14 labels, 60 rows",
     "answers with a stated percentage, 500",
 )

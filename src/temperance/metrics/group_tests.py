@@ -117,6 +117,8 @@ def _upper_bound(scores: NDArray[np.float64], probs: NDArray[np.float64], total:
     from scipy.optimize import minimize_scalar  # noqa: PLC0415
 
     largest = np.abs(scores).max()
+    if largest == 0.0:
+        return 1.0  # nothing is left to chance
     scores, total, log_p = scores / largest, total / largest, log_probs(probs)
 
     def log_bound(log_theta: float) -> float:
