@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from temperance.blocks import StreamRows, calling, unreported
+from temperance.blocks import ArrayRows, StreamRows, calling, unreported
 from temperance.calibrators.calibrator import Method, Traits, keep_predicted_class
 from temperance.calibrators.operations import Divide, Smooth, Softmax
 from temperance.calibrators.record import ScoreTest, TemperatureRecord
@@ -22,6 +22,7 @@ from temperance.calibrators.training import (
 )
 from temperance.checks import as_classes
 from temperance.checks.arguments import as_flag, as_number, as_positive
+from temperance.checks.contradictions import one_based_labels
 from temperance.checks.labels import class_names
 from temperance.checks.scores import refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
@@ -409,6 +410,20 @@ def require_optimum(sums: ExistenceSums) -> None:
         raise NoOptimumError(msg, reason="worse-than-chance")
 
 
+def _require_optimum_of(rows: LabelledRows) -> None:
+    """Raise `NoOptimumError` as `require_optimum` does; of labels that seem to count from 1, so."""
+    try:
+        require_optimum(rows.existence_sums())
+    except NoOptimumError as error:
+        note = None
+        if error.reason == "worse-than-chance" and isinstance(rows, ArrayRows):
+            note = one_based_labels(rows.logits, rows.labels, rows.classes)
+        if note is None:
+            raise
+        msg = f"No finite temperature: the labels are no better than chance, and {note}"
+        raise NoOptimumError(msg, reason=error.reason) from error
+
+
 def refuse_constant_logits(rows: Training) -> None:
     """Raise `NoOptimumError` if no logit differs from the others of its row."""
     if rows.existence_sums().spread == 0.0:
@@ -563,7 +578,7 @@ def _minimum(
 
     return minimise(
         read,
-        require_existence=lambda: require_optimum(rows.existence_sums()),
+        require_existence=lambda: _require_optimum_of(rows),
         prior=prior,
         start=start,
         closeness=closeness,

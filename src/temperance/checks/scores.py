@@ -21,7 +21,7 @@ from temperance.checks.arrays import (
 )
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, is_mapped, let_go, row_blocks, row_maxima
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -169,9 +169,9 @@ def refuse_shares(logits: ArrayLike) -> None:
     if (whole := share_of_whole(logits)) is not None:
         msg = (
             f"`logits` look like shares of a whole: no value is negative and rows sum to about "
-            f"{whole:.4g}. Pass logits_from_probs(probs, renormalize=True), on the command line "
-            "--kind probs --renormalize; if they really are logits, `refuse_probs=False`, on the "
-            "command line --kind logits."
+            f"{digits_text(whole, 4)}. Pass logits_from_probs(probs, renormalize=True), on the "
+            "command line --kind probs --renormalize; if they really are logits, "
+            "`refuse_probs=False`, on the command line --kind logits."
         )
         raise InvalidInputError(msg)
 
@@ -218,8 +218,8 @@ def refuse_tiny(widest: float) -> None:
     if 0.0 < widest < _SMALLEST_LOGIT:
         msg = (
             f"`logits` must differ by more than {_SMALLEST_LOGIT:g} in some row for a fit; they "
-            f"differ by {widest:.3g} at most. Multiply them first: the temperature is multiplied "
-            "with them."
+            f"differ by {digits_text(widest, 3)} at most. Multiply them first: the temperature is "
+            "multiplied with them."
         )
         raise InvalidInputError(msg)
 

@@ -182,6 +182,12 @@ class _Command(FileCommand):
             more = f"{n} more option{'' if n == 1 else 's'}"
             self.params.append(_whole_help(f"Also show {more}: {about}."))
 
+    def options_of_fit(self) -> frozenset[str]:
+        """Return those of `temperance fit`, which messages of other commands send to."""
+        command = load_command("fit")
+        assert isinstance(command, FileCommand)  # noqa: S101  (all commands are)
+        return command.options
+
     def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401  (typer's)
         """Return `--help`, which takes no value."""
         option = super().get_help_option(ctx)

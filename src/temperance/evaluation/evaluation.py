@@ -425,7 +425,8 @@ def base_rate_words(evaluation: Evaluation, *, when: str = "") -> str:
         return ""
     its = f"{when} its" if when else "Its"
     return (
-        f"{its} log loss of {loss:.3f} is above {base.log_loss:.3f}, what "
+        f"{its} log loss of {number_text(loss, 3)} is above "
+        f"{number_text(base.log_loss, 3)}, what "
         f"{evaluation.outcomes.frequencies} alone would cost: it is worse than no model."
     )
 

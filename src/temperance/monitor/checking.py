@@ -23,7 +23,7 @@ from temperance.frozen import Frozen, Plain
 from temperance.monitor.inputs import refuse_columns
 from temperance.numerics import row_maxima
 from temperance.printable import count_text, length_text
-from temperance.show import Shown, Table, percent_text
+from temperance.show import Shown, Table, number_text, percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,8 +140,8 @@ class Check(Shown, Plain, Frozen):
         first = self.streams[0]
         return (
             f"No alarm: {count_text(first.n_labels, 'label speaks', 'labels speak')} as "
-            f"calibrated probabilities may (log evidence {first.log_evidence:.2f} of "
-            f"{first.threshold:.2f} that raise one)."
+            f"calibrated probabilities may (log evidence {number_text(first.log_evidence, 2)} of "
+            f"{number_text(first.threshold, 2)} that raise one)."
         )
 
     def tables(self) -> tuple[Table, ...]:
@@ -154,7 +154,7 @@ class Check(Shown, Plain, Frozen):
                 tuple(
                     (
                         each.model, each.calibrator[:19], f"{each.n_labels:,}", f"{each.n_new:,}",
-                        f"{each.log_evidence:.2f}", f"{each.threshold:.2f}",
+                        number_text(each.log_evidence, 2), number_text(each.threshold, 2),
                         "ALARM" if each.alarm else "no",
                     )
                     for each in self.streams

@@ -22,6 +22,7 @@ from temperance.plots.theme import (
     Shares,
     quiet,
 )
+from temperance.printable import digits_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -204,14 +205,15 @@ class CostDisplay(Display):
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the points in words."""
         phrases = [
-            f"{key}: cost {cost:.4g}, accuracy {accuracy:.1%}"
+            f"{key}: cost {digits_text(cost, 4)}, accuracy {accuracy:.1%}"
             for key, (cost, accuracy) in self.points.items()
         ]
         title = f"Cost and accuracy{'' if self.name is None else f': {self.name}'}"
         ends = (
-            f"From a cost of {self.curve.cost.min():.4g} per row with accuracy "
-            f"{self.curve.accuracy[self.curve.cost.argmin()]:.1%} to {self.curve.cost.max():.4g} "
-            f"with {self.curve.accuracy[self.curve.cost.argmax()]:.1%}."
+            f"From a cost of {digits_text(self.curve.cost.min(), 4)} per row with accuracy "
+            f"{self.curve.accuracy[self.curve.cost.argmin()]:.1%} to "
+            f"{digits_text(self.curve.cost.max(), 4)} with "
+            f"{self.curve.accuracy[self.curve.cost.argmax()]:.1%}."
         )
         return title, f"{ends} {'; '.join(phrases)}."
 

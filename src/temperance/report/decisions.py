@@ -19,7 +19,7 @@ from temperance.decisions.cascade_result import (
 )
 from temperance.gates.promise import guarantee_in_words, promise_gates, with_groups
 from temperance.plots import CostDisplay, RiskCoverageDisplay
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 from temperance.report.commands import Files
 from temperance.report.screen import Screen, State
 from temperance.report.tables import estimate_cell, render, svg
@@ -95,7 +95,7 @@ def render_threshold(content: ThresholdContent) -> str:
         level=percent_text(rule.confidence),
         missed=percent_text(1.0 - rule.confidence),
         calibrator=content.calibrator.name
-        + ("" if temperature is None else f", T = {temperature:.4g}"),
+        + ("" if temperature is None else f", T = {digits_text(temperature, 4)}"),
         tested=content.test is not None,
         figure=svg(display, "risk-coverage"),
         outcomes=_outcomes(content),
@@ -495,7 +495,7 @@ def _stages(cascade: Cascade) -> list[dict[str, Any]]:
             "name": each["model"],
             "calibrator": each["calibrator"]["method"]
             if each["temperature"] is None
-            else f"T = {each['temperature']:.4f}",
+            else f"T = {number_text(each['temperature'])}",
             "range": range_text(rule),
             "next": each["next"],
             "cost": f"{each['cost']:g}",

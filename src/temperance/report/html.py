@@ -14,7 +14,7 @@ from temperance.calibrators import (
 )
 from temperance.calibrators.label_platt import number_cells
 from temperance.evaluation.evaluation import left_out_rows, verdict_sentence
-from temperance.metrics.estimates import Estimate
+from temperance.metrics.estimates import Estimate, apart_from_zero
 from temperance.plots import (
     ClassBiasDisplay,
     ConfidenceDisplay,
@@ -22,7 +22,7 @@ from temperance.plots import (
     ReliabilityDisplay,
     TemperatureDisplay,
 )
-from temperance.printable import capitalised, count_text
+from temperance.printable import capitalised, count_text, digits_text
 from temperance.report.commands import Files
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.ordered import ordered_section
@@ -42,6 +42,7 @@ from temperance.show import four_digits, interval_text, number_text, p_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from os import PathLike
 
     from temperance.alternatives import ClassBiases
@@ -97,9 +98,11 @@ def class_bias_section(class_biases: ClassBiases | None) -> dict[str, Any] | Non
     """Return picture, table and sentences; None where no biases were fitted."""
     if class_biases is None:
         return None
+    biases = class_biases.biases
+    are_biased = _are_biased(biases)
     return {
-        "temperature": f"{class_biases.temperature:.4g}",
-        "figure": svg(ClassBiasDisplay.from_biases(class_biases.biases), "biases"),
+        "temperature": digits_text(class_biases.temperature, 4),
+        "figure": svg(ClassBiasDisplay.from_biases(biases), "biases"),
         "rows": [
             {
                 "name": name,
@@ -108,19 +111,24 @@ def class_bias_section(class_biases: ClassBiases | None) -> dict[str, Any] | Non
                     interval_text(each.low, each.high, sign=True),
                     "",
                 ),
-                "word": _word(each),
+                "word": _word(each) if are_biased[name] else "cannot tell",
             }
-            for name, each in class_biases.biases.items()
+            for name, each in biases.items()
         ],
         "tables": way_tables(class_biases.comparison, measures=_MEASURES),
         "cost": _cost(class_biases.comparison),
     }
 
 
+def _are_biased(biases: Mapping[str, Estimate]) -> dict[str, bool]:
+    """Return of which classes a word is said, read for their number; of two it is one question."""
+    asked = list(biases.values())
+    apart = apart_from_zero(asked[:1]) * 2 if len(asked) == 2 else apart_from_zero(asked)
+    return dict(zip(biases, apart, strict=True))
+
+
 def _word(bias: Estimate) -> str:
-    if bias.low <= 0.0 <= bias.high:
-        return "cannot tell"
-    return "claimed too often" if bias.high < 0.0 else "claimed too rarely"
+    return "claimed too often" if bias.value < 0.0 else "claimed too rarely"
 
 
 def _cost(comparison: Comparison) -> str:
@@ -299,8 +307,8 @@ def group_section(calibrator: Calibrator | None) -> dict[str, Any] | None:
     ]
     return {
         "what": "label" if calibrator.kind == "multilabel" else "group",
-        "pooled": f"{pooled:.4g}",
-        "factor": f"{exp(known.spread):.3g}" if known.spread else "",
+        "pooled": digits_text(pooled, 4),
+        "factor": digits_text(exp(known.spread), 3) if known.spread else "",
         "known": bool(parts),
         "rows": [_row(name, estimates[name], parts.get(name), pooled) for name in shown],
         "more": len(known.temperatures) - len(shown),
@@ -312,12 +320,12 @@ def group_section(calibrator: Calibrator | None) -> dict[str, Any] | None:
 
 def _row(name: str, estimate: Estimate, part: ShrunkPart | None, pooled: float) -> dict[str, str]:
     """Return one group; shrunk is by how much of its distance it was moved to the pooled T."""
-    row = {"name": name, "value": f"{estimate.value:.4f}", "n": "", "alone": "", "interval": "",
+    row = {"name": name, "value": number_text(estimate.value), "n": "", "alone": "", "interval": "",
            "shrunk": ""}  # fmt: skip
     if part is None:
         return row
     row["n"] = f"{part.n:,}"
-    row["alone"] = "none" if part.alone is None else f"{part.alone:.4f}"
+    row["alone"] = "none" if part.alone is None else number_text(part.alone)
     if part.interval is not None:
         row["interval"] = ends_text(*part.interval)
     if part.alone is not None and part.alone != pooled:
@@ -357,8 +365,8 @@ def label_section(content: ReportContent) -> dict[str, Any] | None:
 
 def _lines(lines: LabelLines) -> dict[str, Any]:
     return {
-        "slope": f"{lines.slope:.4g}",
-        "intercept": f"{lines.intercept:.4g}",
+        "slope": digits_text(lines.slope, 4),
+        "intercept": digits_text(lines.intercept, 4),
         "rows": [
             {
                 "name": each.name,

@@ -13,7 +13,7 @@ from temperance.decisions.coverage_table import short_reason
 from temperance.gates.promise import guarantee_in_words, promise_gates, with_groups
 from temperance.plots import RiskCoverageDisplay
 from temperance.plots.bands import BandsDisplay
-from temperance.printable import capitalised, count_text
+from temperance.printable import capitalised, count_text, digits_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import render, svg, without_options
 from temperance.show import percent_text
@@ -126,7 +126,7 @@ def render_policy(content: PolicyContent) -> str:
         assumption=_assumption(content),
         use=content.use,
         calibrator=content.calibrator.name
-        + ("" if temperature is None else f", T = {temperature:.4g}"),
+        + ("" if temperature is None else f", T = {digits_text(temperature, 4)}"),
         facts=content.facts,
     )
 

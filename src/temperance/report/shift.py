@@ -13,14 +13,14 @@ from temperance.calibrators.record import regret_in_words
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import two_sided_p
 from temperance.plots import CorpDisplay, FrequencyDisplay, TemperatureDisplay
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 from temperance.report.commands import Files
 from temperance.report.findings import headline
 from temperance.report.screen import Screen, State
 from temperance.report.tables import estimate_cell, render, svg, way_tables
 from temperance.report.verdict import claim_numbers, standing, state_of
 from temperance.shift.diagnosis import AS_IS, AT_REFERENCE, BIASED, CORRECTED, REFITTED
-from temperance.show import four_digits, number_text, p_text
+from temperance.show import four_digits, interval_text, number_text, p_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
@@ -96,11 +96,14 @@ def _change(difference: Estimate) -> str:
     if not isfinite(value):
         return "makes the log loss infinite: it rules out classes that are there."
     if high < 0.0:
-        return f"gains {-value:.4f} nats of log loss per row ({-high:.4f} to {-low:.4f})."
+        span = interval_text(-high, -low)
+        return f"gains {number_text(-value)} nats of log loss per row ({span})."
     if low > 0.0:
-        return f"loses {value:.4f} nats of log loss per row ({low:.4f} to {high:.4f})."
+        span = interval_text(low, high)
+        return f"loses {number_text(value)} nats of log loss per row ({span})."
     return (
-        f"changes the log loss by {value:+z.4f} nats per row ({low:+z.4f} to {high:+z.4f}), which "
+        f"changes the log loss by {number_text(value, sign=True)} nats per row "
+        f"({interval_text(low, high, sign=True)}), which "
         "these rows cannot tell from nothing."
     )
 
@@ -129,8 +132,8 @@ def about_rows(diagnosis: Diagnosis) -> list[str]:
         one, several = "weight of a reference row was", "weights of reference rows were"
         clipped = count_text(covariates.clipped, one, several)
         sentences.append(
-            f"{clipped} cut to "
-            f"{covariates.clip:.3g}: such rows are too rare in the reference to be weighed up."
+            f"{clipped} cut to {digits_text(covariates.clip, 3)}: such rows are too rare in the "
+            "reference to be weighed up."
         )
     return sentences
 
@@ -295,7 +298,7 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
         (
             name,
             four_digits(scaling.temperature),
-            "{} to {} (95\u00a0%).".format(*map(four_digits, scaling.record.interval())),
+            f"{_ends(scaling)} (95\u00a0%).",
             "",
         )
         for name, scaling in scalings.items()
@@ -308,6 +311,13 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
         sides=list(ways),
         numbers=claim_numbers(ways) if ways else (),
     )
+
+
+def _ends(scaling: TemperatureScaling) -> str:
+    """Return the 95 % interval of a fit on the rows."""
+    assert scaling.record is not None  # noqa: S101  (a fit leaves one)
+    low, high = map(four_digits, scaling.record.interval())
+    return f"{low} to {high}"
 
 
 def _next_step(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Glance:
@@ -350,8 +360,8 @@ def temperature_rows(diagnosis: Diagnosis) -> list[dict[str, str]]:
     return [
         {
             "name": name,
-            "value": f"{scaling.temperature:.4f}",
-            "interval": "{} to {}".format(*map(four_digits, scaling.record.interval())),
+            "value": number_text(scaling.temperature),
+            "interval": _ends(scaling),
             "rows": rows,
         }
         for name, (scaling, rows) in by_name.items()

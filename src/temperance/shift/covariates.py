@@ -18,7 +18,7 @@ from temperance.frozen import Frozen, Plain
 from temperance.logistic_regression import fit_logistic
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import as_float64, centred_rows, normal_quantile, row_blocks
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 from temperance.show import Shown, Table, interval_text, number_text
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class CovariateWeights(Frozen, Plain, Shown):
             ("new rows", f"{self.n_target:,}"),
             ("can be told apart", f"{apart} ({auc})"),
             ("reference rows are worth", count_text(round(self.effective_rows), "new row")),
-            (f"weights cut to {self.clip:.3g}", f"{self.clipped:,}"),
+            (f"weights cut to {digits_text(self.clip, 3)}", f"{self.clipped:,}"),
         )
         return (Table(("covariate shift", ""), rows, words=frozenset({1})),)
 

@@ -25,10 +25,11 @@ from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.numerics import log_probs
+from temperance.printable import digits_text
 from temperance.shift.covariates import covariate_weights, shape_features
 from temperance.shift.no_optimum import NoOptimum
 from temperance.shift.priors import label_shift_of_rows, source_calibrator
-from temperance.show import p_text
+from temperance.show import interval_text, number_text, p_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,8 @@ def verdict_of(diagnosis: Diagnosis) -> tuple[str, str]:
     again = diagnosis.comparison.differences["re-fitted on new rows"].log_loss
     corrected = diagnosis.comparison.differences["class frequencies corrected"].log_loss
     biases = _about_biases(diagnosis.comparison)
-    now, then = _with_interval(diagnosis.refitted), f"{diagnosis.reference.temperature:.3g}"
+    now = _with_interval(diagnosis.refitted)
+    then = digits_text(diagnosis.reference.temperature, 3)
     if diagnosis.frequencies_moved and corrected.value < again.value:
         assert diagnosis.correction is not None  # noqa: S101  (there are labels)
         words = (
@@ -158,13 +160,13 @@ def _about_rows(diagnosis: Diagnosis) -> str:
 def _with_interval(scaling: TemperatureScaling) -> str:
     record = scaling.record
     assert record is not None  # noqa: S101  (a fit leaves one)
-    low, high = record.interval()
-    return f"{scaling.temperature:.3g} ({low:.3g} to {high:.3g})"
+    low, high = (digits_text(end, 3) for end in record.interval())
+    return f"{digits_text(scaling.temperature, 3)} ({low} to {high})"
 
 
 def _gain(difference: Estimate) -> str:
     low, high = -difference.high, -difference.low
-    return f"{-difference.value:.4f} nats per row ({low:.4f} to {high:.4f})"
+    return f"{number_text(-difference.value)} nats per row ({interval_text(low, high)})"
 
 
 AT_REFERENCE = "reference temperature"
