@@ -86,7 +86,7 @@ def test_the_verdict_is_the_finding(name):
     )
     assert words_of(f"{first} {rest}") == found(name).in_words()
     assert first.endswith(".")
-    assert len(first) < 150
+    assert len(first) < 180
 
 
 def table_after(page, heading):
