@@ -10,12 +10,22 @@ import numpy as np
 import pytest
 
 import temperance as tp
-from temperance.monitor import Logged, Settings, Store, check
+from temperance.monitor import Labelled, Logged, Settings, Store, check
 from temperance.monitor.database import _LOCK
 from temperance.monitor.schema import MIGRATIONS, VERSION
 from temperance.monitor.scores import packed
 
 ID = "sha256:" + "0" * 64
+
+
+class MissingId:
+    """What pandas.NA is as text."""
+
+    def __str__(self):
+        return "<NA>"
+
+
+MISSING_ID = MissingId()
 
 
 def rows_of(store, **settings):
@@ -254,6 +264,7 @@ def test_labels_that_are_none(store, labels, message):
     ("arguments", "message"),
     [
         ({"ids": ["a", None], "logits": [[1.0, 0.0]] * 2}, "`ids` must all be there; row 1"),
+        ({"ids": ["a", MISSING_ID], "logits": [[1.0, 0.0]] * 2}, "`ids` must all be there; row 1"),
         ({"ids": "ab", "logits": [[1.0, 0.0]] * 2}, "`ids`"),
         ({"ids": ["a"], "logits": [[1.0, 0.0]] * 2}, "one per row: 1 of 2"),
         ({"ids": ["a"], "logits": [[np.nan, 0.0]]}, "`logits`"),
@@ -268,6 +279,13 @@ def test_predictions_that_are_none(store, arguments, message):
     with pytest.raises(tp.InvalidInputError, match=message):
         store.log(**arguments, calibrator=ID)
     assert store.counts().predictions == 0
+
+
+def test_labels_of_ids_that_a_table_made_fractions_find_their_rows(store):
+    """A left join that met an empty cell makes 7.0 of 7, in pandas: one id, never parked."""
+    store.log(np.arange(3), [[1.0, 0.0]] * 3, calibrator=ID)
+    assert store.label(np.array([0.0, 1.0]), [0, 1]).new == 2
+    assert store.label([2.0, 2.5], [0, 1]) == Labelled(1, 0, 0, 1)
 
 
 def test_no_rows_are_nothing(store):

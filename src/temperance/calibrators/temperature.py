@@ -28,7 +28,7 @@ from temperance.checks.scores import refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss import ORDER
-from temperance.numerics import log_probs, softmax, tempered_softmax
+from temperance.numerics import centred_rows, log_probs, softmax, tempered_softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -365,7 +365,7 @@ def _smoothed(
     block: NDArray[np.float64], temperature: float, smoothing: float
 ) -> NDArray[np.float64]:
     """softmax(block / temperature), mixed with the uniform distribution over each row's options."""
-    centred = block - block.max(axis=1, keepdims=True)
+    centred = centred_rows(block)
     with np.errstate(over="ignore"):
         centred /= temperature
     probs = softmax(centred)

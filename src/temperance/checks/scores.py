@@ -20,7 +20,7 @@ from temperance.checks.arrays import (
     such_rows,
 )
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64, is_mapped, let_go, row_blocks
+from temperance.numerics import as_float64, is_mapped, let_go, row_blocks, row_maxima
 from temperance.printable import count_text, digits_text
 
 if TYPE_CHECKING:
@@ -371,7 +371,7 @@ def spread_rows(scores: NDArray[Any], step: int) -> NDArray[np.float64]:
 def _padding(v: NDArray[np.float64], y: NDArray[np.intp] | None) -> Padding | None:
     if not len(v):
         return None
-    top = v.max(axis=1)
+    top = row_maxima(v)
     above_label = v[:, -1] == top if y is None else top > v[np.arange(len(v)), y]
     values, counts = np.unique(top[above_label], return_counts=True)
     for at in np.argsort(-counts, kind="stable")[:_CANDIDATES]:
@@ -414,7 +414,7 @@ def _is_padding(
 def _padding_of(logits: NDArray[Any], labels: NDArray[np.intp] | None, value: float) -> Padding:
     """Return how often the number stands for an option in all rows."""
     cells = logits == value
-    largest = (logits.max(axis=1) == value) & ~cells.all(axis=1)
+    largest = (row_maxima(logits) == value) & ~cells.all(axis=1)
     of_label = 0 if labels is None else np.count_nonzero(cells[np.arange(len(labels)), labels])
     return Padding(
         value=value,

@@ -145,9 +145,9 @@ def _shown(diagnosis: Diagnosis, other: Rows) -> Iterator[str | Table]:
     if diagnosis.comparison is not None:
         caption = f"{count_text(other.n, 'row')} of {other.source}"
         yield ways_table(diagnosis.comparison, caption=caption)
-    yield str(diagnosis.frequencies)
+    yield from diagnosis.frequencies.tables()
     if diagnosis.covariates is not None:
-        yield str(diagnosis.covariates)
+        yield from diagnosis.covariates.tables()
 
 
 def _temperatures(diagnosis: Diagnosis) -> Table:

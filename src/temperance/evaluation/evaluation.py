@@ -48,6 +48,7 @@ __all__ = [
     "left_out_rows",
     "one_label_only",
     "percent",
+    "percents_apart",
     "refutation",
     "reliability_sketch",
     "verdict_sentence",
@@ -439,6 +440,24 @@ def percent(share: float) -> str:
         if float(text) not in {0.0, 100.0} or share in {0.0, 1.0}:
             return f"{text} %"
     return "under 0.01 %" if share < 0.5 else "over 99.99 %"
+
+
+def percents_apart(claimed: float, true: float) -> tuple[str, str]:
+    """Percents beside each other, with as many decimals, up to two, as keep them apart.
+
+    >>> percents_apart(0.85, 0.7), percents_apart(0.0079, 0.0102), percents_apart(0.5, 0.5)
+    (('85 %', '70 %'), ('0.8 %', '1.0 %'), ('50 %', '50 %'))
+    """
+    shares = (claimed, true)
+    for digits in (0, 1, 2):
+        texts = (f"{100.0 * claimed:.{digits}f}", f"{100.0 * true:.{digits}f}")
+        rounded = any(
+            float(text) in {0.0, 100.0} and share not in {0.0, 1.0}
+            for text, share in zip(texts, shares, strict=True)
+        )
+        if texts[0] != texts[1] and not rounded and all(map(isfinite, shares)):
+            return f"{texts[0]} %", f"{texts[1]} %"
+    return percent(claimed), percent(true)
 
 
 # The measures that can be asked for, by the field that holds each, or the name of the error.

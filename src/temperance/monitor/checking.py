@@ -21,6 +21,7 @@ from temperance.drift import (
 from temperance.drift.collect import log_probs_of
 from temperance.frozen import Frozen, Plain
 from temperance.monitor.inputs import refuse_columns
+from temperance.numerics import row_maxima
 from temperance.printable import count_text, length_text
 from temperance.show import Shown, Table, number_text, percent_text
 
@@ -272,7 +273,7 @@ def _add(stream: _Stream, rows: StoredRows, registry: Registry) -> int | None:
         stream.n_new += len(some)
         stream.loss -= float(of_label.sum())
         stream.right += int((log_probs.argmax(axis=1) == some.labels).sum())
-        stream.confidence += float(np.exp(log_probs.max(axis=1)).sum())
+        stream.confidence += float(np.exp(row_maxima(log_probs)).sum())
     return raised
 
 
@@ -498,7 +499,7 @@ def _with_confidence(
         return sums
     log_probs = served_log_probs(rows, registry, serving)
     right = np.where(rows.labels < 0, -1, log_probs.argmax(axis=1) == rows.labels)
-    confidence = np.exp(log_probs.max(axis=1)).clip(max=1.0)
+    confidence = np.exp(row_maxima(log_probs)).clip(max=1.0)
     more = ConfidenceSums.of(confidence, right)
     return more if sums is None else sums.merge(more)
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "LEAVE_OUT",
     "ROW_COLUMNS",
+    "UNLABELLED",
     "Dataset",
     "Fields",
     "Kind",
@@ -264,6 +266,8 @@ def joined_digest(digests: Sequence[str]) -> str:
 
 
 Missing = Literal["refuse", "drop"]
+LEAVE_OUT = 'Leave such rows out with --na drop (na="drop" in Python).'
+UNLABELLED = " Where no labels are needed, as by apply, --label-column none leaves theirs unread."
 _NAMES = ("groups", "clusters")
 _COLUMNS = ("values", *ROW_COLUMNS)
 
@@ -273,7 +277,7 @@ def refuse_missing(
 ) -> NoReturn:
     """Raise, with the count, the columns, the first place and the option that leaves rows out."""
     lack = "lacks" if count == 1 else "lack"
-    advice = 'Leave such rows out with --na drop (na="drop" in Python).'
+    advice = LEAVE_OUT
     if count == n:
         advice = "No row has them all: fill them, or name another column."
     msg = (

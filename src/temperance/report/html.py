@@ -38,7 +38,7 @@ from temperance.report.tables import (
 )
 from temperance.report.verdict import evaluation_screen
 from temperance.selection.selection import not_tried, selection_cells, unchanged_text
-from temperance.show import interval_text, number_text, p_text
+from temperance.show import four_digits, interval_text, number_text, p_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ _WORDS = {
     ),
     "calibration-in-the-large": (
         "Do claims and results differ on average? (calibration in the large)",
-        "Yes: on average the model is {direction}.",
+        "Yes: {direction} on average.",
         "No clear sign.",
     ),
     "spiegelhalter": (
@@ -522,10 +522,9 @@ def _calibrator(content: ReportContent) -> dict[str, Any] | None:
     record, interval = calibrator.record, interval_of(calibrator)
     temperature = temperature_of(calibrator)
     return {
-        "method": calibrator.method,
-        "value": temperature,
-        "low": None if interval is None else interval[0],
-        "high": None if interval is None else interval[1],
+        "name": calibrator.name,
+        "value": "" if temperature is None else four_digits(temperature),
+        "interval": "" if interval is None else "{} to {}".format(*map(four_digits, interval)),
         "n": None if record is None else record.n,
         "does": explain_calibrator(calibrator),
         "facts": calibrator.facts(),

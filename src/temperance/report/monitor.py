@@ -94,6 +94,8 @@ def _verdict(state: Overview, serving: list[StreamState]) -> tuple[str, str]:
         return "It is not known what serves.", "The file of the serving calibrator is damaged."
     if not serving:
         words = "No label of a row that it served has been weighed: log labels, and check."
+        if not state.counts.predictions:
+            words = "No prediction has been logged."
         return "Nothing is known yet of what is served now.", words
     alarmed = [each for each in serving if each.alarm is not None]
     if alarmed:
@@ -147,6 +149,11 @@ def _glance(state: Overview, serving: list[StreamState], window: _Window | None)
     elif alarmed is not None:
         step = str(alarmed["advice"])
         command = f"temperance monitor refit {store}{_method_of(step)}"
+    elif not state.counts.predictions:
+        step, command = (
+            "Log what is served, with ids; then its labels.",
+            f"temperance monitor log {store} predictions.csv",
+        )
     elif not serving and not state.counts.waiting:
         step, command = (
             "Log labels of what was served.",

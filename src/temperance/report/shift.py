@@ -18,9 +18,9 @@ from temperance.report.commands import Files
 from temperance.report.findings import headline
 from temperance.report.screen import Screen, State
 from temperance.report.tables import estimate_cell, render, svg, way_tables
-from temperance.report.verdict import claim_numbers, state_of
+from temperance.report.verdict import claim_numbers, standing, state_of
 from temperance.shift.diagnosis import AS_IS, AT_REFERENCE, BIASED, CORRECTED, REFITTED
-from temperance.show import interval_text, number_text, p_text
+from temperance.show import four_digits, interval_text, number_text, p_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
@@ -49,11 +49,9 @@ def about_move(diagnosis: Diagnosis) -> str:
     """Return by how much log T differs, in standard errors; why that is unknown; "" unlabelled."""
     if diagnosis.comparison is None:
         return ""
-    if diagnosis.refitted is None:
-        return (
-            "The new rows have no best temperature of their own: they are too few, or the model is "
-            "right on all of them."
-        )
+    if diagnosis.no_optimum is not None:
+        cause = diagnosis.no_optimum.cause
+        return f"The new rows have no best temperature of their own: {cause}."
     z = diagnosis.moved
     if z is None:
         return ""
@@ -274,6 +272,7 @@ _STATES: dict[str, tuple[str, Literal["good", "bad", "open"]]] = {
     "holds": ("It still holds", "good"),
     "re-fit": ("It has moved: fit again", "bad"),
     "frequencies moved": ("Class frequencies have moved", "bad"),
+    "no optimum": ("The new rows have no best temperature", "bad"),
     "too few rows": ("Cannot tell with {}", "open"),
     "no labels": ("Cannot tell without labels", "open"),
 }
@@ -298,8 +297,8 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
     glance: list[Glance] = [
         (
             name,
-            digits_text(scaling.temperature, 4),
-            f"{_ends(scaling)} (95\u00a0%).",
+            four_digits(scaling.temperature),
+            "{} to {} (95\u00a0%).".format(*map(four_digits, scaling.record.interval())),
             "",
         )
         for name, scaling in scalings.items()
@@ -314,26 +313,26 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
     )
 
 
-def _ends(scaling: TemperatureScaling) -> str:
-    """Return the 95 % interval of a fit on the rows."""
-    assert scaling.record is not None  # noqa: S101  (a fit leaves one)
-    low, high = (digits_text(end, 4) for end in scaling.record.interval())
-    return f"{low} to {high}"
-
-
 def _next_step(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Glance:
     """Return to fit again, to label, or to go on and look again."""
     name, new = "What to do next", replace(files, rows=files.rows[1:])
     verdict = diagnosis.verdict
+    evaluations = {} if diagnosis.comparison is None else diagnosis.comparison.evaluations
     if verdict == "re-fit":
         return name, "", "Fit the temperature again, on the new rows.", new.fit()
     if verdict == "frequencies moved":
         step = "Fit a map with class biases on the new rows: a temperature cannot follow this."
         return name, "", step, new.fit("--method", "bias-corrected-temperature")
     if verdict == "holds":
+        if evaluations and standing(next(iter(evaluations.values()))).word == "not calibrated":
+            step = "It holds, and is not enough: try richer maps, each on rows it has not seen."
+            return name, "", step, new.fit("--method", "auto")
         step = "Go on with this temperature, and look again at later rows."
         again = files.line("shift", (*files.rows[:1], *new.new_rows), "--report", "shift.html")
         return name, "", step, again
+    if verdict == "no optimum":
+        step = "Check that rows, columns and labels of the new rows belong together."
+        return name, "", step, new.line("evaluate", new.rows, "--report", "evaluate.html")
     step = "Label some of the new rows, drawn at random."
     if plan is not None and plan.labels_for_ece is not None:
         step += f" {plan.labels_for_ece:,} would show a calibration error of {plan.ece:g}."
@@ -355,7 +354,7 @@ def temperature_rows(diagnosis: Diagnosis) -> list[dict[str, str]]:
         {
             "name": name,
             "value": number_text(scaling.temperature),
-            "interval": _ends(scaling),
+            "interval": "{} to {}".format(*map(four_digits, scaling.record.interval())),
             "rows": rows,
         }
         for name, (scaling, rows) in by_name.items()
