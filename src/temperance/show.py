@@ -54,10 +54,10 @@ def number_text(value: float, decimals: int = 4, *, sign: bool = False) -> str:
 
     >>> number_text(0.25), number_text(0.25, sign=True), number_text(float("nan"))
     ('0.2500', '+0.2500', 'undefined')
-    >>> number_text(1e30), number_text(-123456.789)
-    ('1e+30', '-123456.7890')
     >>> number_text(-0.00001), number_text(-0.00001, sign=True)
     ('0.0000', '+0.0000')
+    >>> number_text(1e30), number_text(-123456.789)
+    ('1e+30', '-123456.7890')
     >>> number_text(float("inf")), number_text(float("-inf"), sign=True)
     ('infinite', '-infinite')
     """
@@ -96,7 +96,7 @@ def four_digits(value: float) -> str:
     ('2.350', '0.03120', '12350')
     """
     text = f"{value:#.4g}".removesuffix(".")
-    return digits_text(value, 4) if "e+" in text else text
+    return digits_text(value, 4) if "e" in text else text
 
 
 def percent_text(share: float, decimals: int | None = None) -> str:

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import temperance as tp
+from commands import run_in
 from temperance.monitor import Labelled, Logged, Settings, Store, check
 from temperance.monitor.database import _LOCK
 from temperance.monitor.schema import MIGRATIONS, VERSION
 from temperance.monitor.scores import packed
+from temperance.writers import write_probs
 
 ID = "sha256:" + "0" * 64
 
@@ -641,3 +643,34 @@ def test_counts_of_a_clock_that_went_back(store, clock, address):
     clock.now -= 100
     counts = store.counts()
     assert (counts.matured, counts.matured_labelled, counts.labels) == (1, 1, 2)
+
+
+def test_a_label_of_7_0_as_text_finds_the_prediction_7(store):
+    """A table program wrote it so; where both ids stand, they are two, and others wait."""
+    store.log(["7", "8", "1", "1.0"], [[1.0, 0.0]] * 4, calibrator=ID)
+    assert store.label(["7.0", "8.00", "9.0"], [0, 1, 1]) == Labelled(2, 0, 0, 1)
+    assert store.label(["7"], [0]) == Labelled(0, 1, 0, 0)
+    assert store.label(["1", "1.0"], [0, 1]) == Labelled(2, 0, 0, 0)
+    assert store.label(["1.0"], [1]) == Labelled(0, 1, 0, 0)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_rows_that_lack_a_label_are_left_out_of_a_file(tmp_path, suffix):
+    """`--na drop` of the command, which the error names, did not end without an error."""
+    file = tmp_path / "calibrator.json"
+    tp.save(tp.TemperatureScaling(2.0), file)
+    run_in(tmp_path, "monitor", "init", "s.db", "--calibrator", file)
+    scores = {"probs": [[0.5, 0.5]] * 2, "ids": [1, 2], "classes": ["a", "b"]}
+    write_probs(tmp_path / "log.csv", **scores)
+    run_in(tmp_path, "monitor", "log", "s.db", "log.csv")
+    rows = (
+        "id,label\n1,\n2,b\n"
+        if suffix == ".csv"
+        else '{"id": 1, "label": null}\n{"id": 2, "label": "b"}\n'
+    )
+    (tmp_path / f"labels{suffix}").write_text(rows, encoding="utf-8")
+    words = ("monitor", "label", "s.db", f"labels{suffix}")
+    assert "--na drop" in run_in(tmp_path, *words, code=2).stderr
+    done = run_in(tmp_path, *words, "--na", "drop")
+    assert "1 labels written" in done.stdout
+    assert "1 of 2 rows was left out" in done.stderr

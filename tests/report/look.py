@@ -11,7 +11,7 @@ import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
-from shutil import which
+from shutil import rmtree, which
 
 import numpy as np
 
@@ -259,8 +259,7 @@ def make_monitor(folder, kind):
     rows = "few.npz" if kind == "few" else rows
     store = f"{kind}.db"
     for each in folder.glob(f"{store}*"):
-        if each.is_file():
-            each.unlink()
+        rmtree(each) if each.is_dir() else each.unlink()
     run_in(folder, "fit", fitted, "--only-fit")
     groups = [word for team in TEAMS for word in ("--group", team)] if kind == "groups" else []
     run_in(folder, "monitor", "init", store, "--calibrator", "calibrator.json", *groups, code=None)

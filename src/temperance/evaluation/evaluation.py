@@ -483,7 +483,7 @@ def as_measures(names: Sequence[str] | None) -> tuple[str, ...] | None:
     if names is None:
         return None
     rule = 'names of measures, of one or more: ("log_loss", "ece")'
-    several = as_sequence(names, name="measures", rule=rule)
+    several = as_sequence(names, name="measures", rule=rule, in_order=False)
     if not several:
         msg = f"`measures` must be {rule}, got none."
         raise InvalidInputError(msg)

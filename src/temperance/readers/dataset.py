@@ -32,6 +32,7 @@ __all__ = [
     "Missing",
     "file_digest",
     "joined_digest",
+    "lacking_rows",
     "refuse_missing",
     "sha256_of",
     "without_missing",
@@ -299,7 +300,7 @@ def without_missing(dataset: Dataset, *, every: bool = False) -> Dataset:
     for name in _COLUMNS:
         array = getattr(dataset, name)
         if array is not None:
-            missing[_lacking(array)] = True
+            missing[lacking_rows(array)] = True
             if name in _NAMES and array.dtype.kind in "US":
                 missing |= np.ma.getdata(array) == array.dtype.type()
     arrays: dict[str, Any] = {name: _plain(getattr(dataset, name)) for name in _COLUMNS}
@@ -348,7 +349,7 @@ def _without(
     )
 
 
-def _lacking(array: NDArray[Any]) -> NDArray[np.bool_]:
+def lacking_rows(array: NDArray[Any]) -> NDArray[np.bool_]:
     """Say which rows have a masked entry or a NaN, (n,)."""
     lacking: NDArray[np.bool_] = np.ma.getmaskarray(array)
     if array.dtype.kind == "f":

@@ -424,7 +424,8 @@ class _Column:
                 self.values.append(value)
         elif value is None:
             if self._required:
-                raise _no_key(self.key, record)
+                missing = self.key in record or self.values
+                raise _no_key(self.key, record, f" {LEAVE_OUT}" if missing else "")
             if self.values:
                 msg = (
                     f"has no `{self.key}`, which the lines before have; all need one, or none. "
@@ -548,8 +549,9 @@ def _is_whole(value: object) -> bool:
     return type(value) is int and _SMALLEST <= value <= _LARGEST
 
 
-def _no_key(key: str, record: Mapping[str, Any]) -> FileFormatError:
-    return FileFormatError(f"has no key `{key}` (or null there); it holds {name_list(record)}.")
+def _no_key(key: str, record: Mapping[str, Any], advice: str = "") -> FileFormatError:
+    held = name_list([name for name in record if name != key])
+    return FileFormatError(f"has no key `{key}` (or null there); it holds {held}.{advice}")
 
 
 # Label matrices in JSON Lines: a list of 0 and 1 per record, as long as its scores.

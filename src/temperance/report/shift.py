@@ -298,7 +298,7 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
         (
             name,
             four_digits(scaling.temperature),
-            "{} to {} (95\u00a0%).".format(*map(four_digits, scaling.record.interval())),
+            f"{_ends(scaling)} (95\u00a0%).",
             "",
         )
         for name, scaling in scalings.items()
@@ -311,6 +311,13 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
         sides=list(ways),
         numbers=claim_numbers(ways) if ways else (),
     )
+
+
+def _ends(scaling: TemperatureScaling) -> str:
+    """Return the 95 % interval of a fit on the rows."""
+    assert scaling.record is not None  # noqa: S101  (a fit leaves one)
+    low, high = map(four_digits, scaling.record.interval())
+    return f"{low} to {high}"
 
 
 def _next_step(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Glance:
@@ -354,7 +361,7 @@ def temperature_rows(diagnosis: Diagnosis) -> list[dict[str, str]]:
         {
             "name": name,
             "value": number_text(scaling.temperature),
-            "interval": "{} to {}".format(*map(four_digits, scaling.record.interval())),
+            "interval": _ends(scaling),
             "rows": rows,
         }
         for name, (scaling, rows) in by_name.items()

@@ -53,6 +53,7 @@ def render(template: str, **content: Any) -> str:  # noqa: ANN401
     return _environment().get_template(template).render(**context)
 
 
+_SAY = re.compile(r"(?: [A-Z][^.?!`]*\?)? Say `--[^`]*`\.")  # a question, and what to type if so
 _ASIDE = re.compile(r" \(--[^()]*\)")
 _ARGUMENT = re.compile(r"`([a-z_]+)` \(--[^()]*\)")  # a name of Python, and its option
 _OPTION = re.compile(r"`--([a-z][a-z-]*)(?: ([^`]+))?`")
@@ -61,7 +62,8 @@ _OPTION = re.compile(r"`--([a-z][a-z-]*)(?: ([^`]+))?`")
 def without_options(text: str) -> str:
     """Return a sentence without what it says to those alone who have a command line.
 
-    What it says of options in brackets is left out; an option inside the sentence, and an argument
+    What it says of options in brackets is left out, and so is a question whose answer is an option
+    to type; an option inside the sentence, and an argument
     of Python with its option behind it, are read as words.
 
     >>> without_options("a.npz has no ids (--id-column names them).")
@@ -70,8 +72,10 @@ def without_options(text: str) -> str:
     'fit with method platt, or method auto.'
     >>> without_options("`min_precision` (--min-precision): of 31 rows 7 are negative")
     'min precision: of 31 rows 7 are negative'
+    >>> without_options("2 rows are copies. Different things? Say `--repeated-ids keep`.")
+    '2 rows are copies.'
     """
-    named = _ARGUMENT.sub(lambda match: match[1].replace("_", " "), text)
+    named = _ARGUMENT.sub(lambda match: match[1].replace("_", " "), _SAY.sub("", text))
     return _OPTION.sub(_option_words, _ASIDE.sub("", named))
 
 

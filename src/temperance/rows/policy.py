@@ -314,8 +314,9 @@ def _of_groups(rule: Bands) -> tuple[str, ...]:
         return ()
     group, band, reason = lacking[0]
     names = sorted({str(each[0]) for each in lacking})
+    lack = "lacks" if len(names) == 1 else "lack"
     text = (
-        f"{len(names)} of {len(rule.parts)} groups lack a band, whose rows are reviewed: "
+        f"{len(names)} of {len(rule.parts)} groups {lack} a band, whose rows are reviewed: "
         f"{first_few(names, 5)}. "
         f"In {group!r}, no band to {band}: {reason}."
     )
