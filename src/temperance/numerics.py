@@ -210,8 +210,12 @@ def t_quantile(level: float, degrees: float) -> float:
     return float(stdtrit(degrees, 0.5 + 0.5 * level))
 
 
-def two_sided_p(z: float) -> float:
-    """P(|N(0,1)| >= |z|), accurate far into the tail."""
+def two_sided_p(z: float, degrees: float = float("inf")) -> float:
+    """P(|N(0,1)| >= |z|), or that of Student's t, accurate far into the tail."""
+    if degrees < float("inf"):
+        from scipy.special import stdtr  # noqa: PLC0415  (only where there are clusters)
+
+        return 2.0 * float(stdtr(degrees, -abs(z)))
     from math import erfc, sqrt  # noqa: PLC0415
 
     return erfc(abs(z) / sqrt(2.0))

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
-from scipy.stats import chi2, norm
+from scipy.stats import binom, chi2, norm
+from scipy.stats import f as f_distribution
 
 import reference
 import temperance as tp
+import verdict_worlds
 from temperance import metrics
 from temperance.kernels.affine import joint_sums
 from temperance.metrics.cox import cox_rows
@@ -275,7 +277,14 @@ def test_cox_matches_a_general_optimiser(sample, weighted, clustered, k):
         assert (test.intercept, test.slope) == pytest.approx(tuple(line), rel=1e-5, abs=1e-6)
         found = test.intercept_standard_error, test.slope_standard_error
         assert found == pytest.approx(tuple(errors), rel=1e-5)
-        assert test.p_value == pytest.approx(math.exp(-expected / 2), rel=1e-5)
+        if clustered:  # Hotelling: (m - 2) / (2 m) of the statistic is F of 2 and m - 2
+            weight = np.bincount(units, w if weighted else None)
+            m = weight.sum() ** 2 / (weight @ weight)
+            assert test.n_clusters == pytest.approx(m)
+            p_value = f_distribution.sf((m - 2) / (2 * m) * expected, 2, m - 2)
+        else:
+            p_value = math.exp(-expected / 2)
+        assert test.p_value == pytest.approx(p_value, rel=1e-5)
         assert test.leaning == ("over-confident" if line[1] < 1 else "under-confident")
 
 
@@ -576,6 +585,7 @@ def test_groups_with_weights_and_clusters(with_clusters):
     w[names == "b"] = 0.0
     units = (np.arange(2400) // 5).astype(str) if with_clusters else None
     tests = metrics.group_score_tests(p, y, names, weights=w, clusters=units)
+    of_rows = {each.group: each for each in metrics.group_score_tests(p, y, names, weights=w)}
     for each in tests:
         own = names == each.group
         assert each.n == np.count_nonzero(w[own])
@@ -590,7 +600,8 @@ def test_groups_with_weights_and_clusters(with_clusters):
             )
             assert each.test.statistic == pytest.approx(alone.statistic)
             if with_clusters:
-                assert each.test.p_value == pytest.approx(alone.p_value)
+                rows_alone = of_rows[each.group].test.p_value
+                assert each.test.p_value == pytest.approx(max(alone.p_value, rows_alone))
     defined = [each.test.p_value for each in tests[:-1]]
     assert [each.adjusted_p_value for each in tests[:-1]] == metrics.holm(defined)
 
@@ -702,6 +713,57 @@ def test_any_data_give_finite_numbers_or_a_reason(data):
         assert each.adjusted_p_value is None or 0 <= each.adjusted_p_value <= 1
 
 
+def test_a_rare_event_that_did_not_happen_refutes_no_group():
+    """Between clusters it shows no variance at all: z is -7.7, and 60 rows of 2 % are no sign."""
+    p, y = np.full(60, 0.02), np.zeros(60, dtype=int)
+    for units in (np.arange(60), np.arange(60) // 2):
+        found = metrics.group_score_tests(p, y, ["a"] * 60, clusters=units)
+        assert found[0].test.p_value > 0.25
+    alone = metrics.group_score_tests(p, y, ["a"] * 60)
+    assert metrics.group_score_tests(p, y, ["a"] * 60, clusters=np.arange(60)) == alone
+
+
+def test_rare_events_between_clusters():
+    """Of 12 events expected four happened: as improbable as of independent rows, not as z says."""
+    p, y = np.full(1000, 0.012), (np.arange(1000) < 4).astype(int)
+    units = np.arange(1000) // 20 * 7 % 50
+    clustered, alone = (
+        tp.evaluate(p, y, clusters=each, n_resamples=200, measures=("tests",)).tests
+        for each in (np.arange(1000), None)
+    )
+    assert metrics.score_test(p, y, clusters=np.arange(1000)).p_value < 0.0005
+    assert clustered.score.p_value == pytest.approx(alone.score.p_value)
+    assert alone.score.p_value > 0.01
+    assert clustered.score.statistic == pytest.approx(-4.0, abs=0.1)
+    often = np.full(1000, 0.3), (np.arange(1000) % 3 == 0).astype(int)
+    tests = tp.evaluate(*often, clusters=units, n_resamples=200, measures=("tests",)).tests
+    assert tests.score.p_value == metrics.score_test(*often, clusters=units).p_value
+
+
+def test_clusters_widen_what_a_group_shows():
+    """Copies of each row as one cluster: the larger p-value is the one of clusters."""
+    rng = np.random.default_rng(3)
+    p = np.repeat(rng.uniform(0.5, 0.95, 60), 4)
+    y = np.repeat((rng.random(60) < 0.62).astype(int), 4)
+    units = np.arange(240) // 4
+    names = ["a"] * 240
+    clustered, alone = (
+        metrics.group_score_tests(p, y, names, clusters=each)[0].test for each in (units, None)
+    )
+    assert clustered.p_value == metrics.score_test(p, y, clusters=units).p_value
+    assert clustered.p_value > 10.0 * alone.p_value
+
+
+@pytest.mark.parametrize("events", [4, 6, 9])
+def test_few_events_in_a_large_group(events):
+    """Of one event expected in 1,000 rows: p not below the exact one, nor 20 times as large."""
+    p, y = np.full(1000, 0.001), (np.arange(1000) < events).astype(int)
+    exact = binom.sf(events - 1, 1000, 0.001)
+    found = metrics.group_score_tests(p, y, ["a"] * 1000)[0].test
+    assert exact <= found.p_value < 20.0 * exact + 0.02
+    assert math.erfc(abs(found.statistic) / math.sqrt(2)) < exact  # what z says by itself
+
+
 RATES = {  # T score, joint score, Spiegelhalter: rejections at 5 % in the table, n = 1,000
     "calibrated": (0.033, 0.043, 0.027),
     "over": (0.997, 0.990, 0.993),
@@ -764,6 +826,22 @@ def test_sizes_with_weights_and_clusters(kind):
     assert rejected / repetitions == pytest.approx(0.05, abs=3.5 * error)
     if kind == "clusters":
         assert (naive / repetitions > 0.2).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [8, 20])
+def test_size_of_cox_with_few_clusters(count):
+    """Clusters of 20 rows with luck in common: refuted in .05 to .09, by chi-square in .16 on."""
+    rng, repetitions = np.random.default_rng(23), 400
+    p_values, by_chi_square = [], []
+    for _ in range(repetitions):
+        z, y, more = verdict_worlds.lucky(rng, count, 20, alike=0.0 if count == 8 else 0.8)
+        test = cox_rows(predictions(z, y, clusters=more["clusters"]))
+        p_values.append(test.p_value)
+        by_chi_square.append(math.exp(-test.statistic / 2))
+    error = math.sqrt(0.05 * 0.95 / repetitions)
+    assert np.mean(np.array(p_values) < 0.05) < 0.08 + 3 * error
+    assert np.mean(np.array(by_chi_square) < 0.05) > 0.13
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from temperance.report import (
     render_shift,
     render_threshold,
 )
+from temperance.report.comparison import model_to_go_on_with
 from temperance.shift import diagnose
 
 pytest.importorskip("matplotlib")
@@ -252,6 +253,7 @@ def test_a_comparison():
     near = np.clip(p + rng.normal(0.0, 0.005, 600), 0.01, 0.99)
     compared = tp.compare({"a": p, "b": near}, y, n_resamples=100)
     assert compared.differences["b"].verdict("log_loss") == "cannot tell"
+    assert model_to_go_on_with(compared) is None
     words, _ = screen(render_comparison(compared, title="t"))
     assert "Label more rows: these cannot tell which is best." in words
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import exp, inf, log1p, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -44,6 +44,7 @@ __all__ = [
 
 _SINGULAR = 1e-12  # 1 - correlation^2 of two scores that rounding cannot tell from 0
 _FEWEST_CLUSTERS = 3  # their scores sum to 0 at the fit: two of them lie on one line
+_NO_MORE_CLUSTERS = 2.0  # effective number, of which two sums have no covariance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +110,14 @@ class LogisticLine:
         return gain * float(away @ np.linalg.solve(covariance, away)) / curvature
 
     @property
+    def n_clusters(self) -> float:
+        """Effective number of clusters, (sum w)^2 / sum w^2; infinite of independent rows."""
+        if self.clusters is None:
+            return inf
+        weight = np.bincount(self.clusters, self.weights).astype(np.float64)
+        return float(weight.sum() ** 2 / (weight @ weight))
+
+    @property
     def _is_sandwich(self) -> bool:
         return self.weights is not None or self.clusters is not None
 
@@ -144,6 +153,8 @@ class CoxTest(CalibrationTest):
         1 is best; below 1 = over-confident, above 1 = under-confident.
     intercept_standard_error, slope_standard_error : float or None
         In the same units.
+    n_clusters : float or None
+        Effective number of clusters; None where rows are independent.
     """
 
     json_keys: ClassVar[tuple[str, ...]] = (
@@ -155,6 +166,7 @@ class CoxTest(CalibrationTest):
     slope: float | None = None
     intercept_standard_error: float | None = None
     slope_standard_error: float | None = None
+    n_clusters: float | None = None
 
     @property
     def direction(self) -> Direction | None:
@@ -163,7 +175,8 @@ class CoxTest(CalibrationTest):
             return self.leaning
         if not self.slope_standard_error > 0.0:
             return evident(self.leaning, self.p_value)
-        of_slope = two_sided_p((self.slope - 1.0) / self.slope_standard_error)
+        freedom = inf if self.n_clusters is None else self.n_clusters - 1.0
+        of_slope = two_sided_p((self.slope - 1.0) / self.slope_standard_error, freedom)
         return evident(evident(self.leaning, of_slope), self.p_value)
 
 
@@ -194,8 +207,7 @@ def cox_test(
         Finite, >= 0. Importance weights, on any scale: a row of weight 2 does not count as two
         rows, because nothing new was seen.
     clusters : array_like, shape (n,), optional
-        Which rows belong together. With it the variance is seen between clusters, which takes
-        some 40 of them or more.
+        Which rows belong together. With it the variance is seen between clusters.
     classes : sequence of str, optional
         Names of the columns, as labels may use them.
     ignore_label : int or str, optional
@@ -208,7 +220,8 @@ def cox_test(
         line; `direction` is that of the slope, where it is evident. Undefined if the event
         always or never happens, if a threshold on its probability parts the rows where it
         happens from the others (the slope is infinite), if all log-odds are equal, if an event
-        of probability 0 happened, and with fewer than three clusters.
+        of probability 0 happened, and with fewer than three clusters or an effective number of
+        no more than two.
 
     Raises
     ------
@@ -222,12 +235,17 @@ def cox_test(
     likelihood; the statistic is :math:`2 (L(a, b) - L(0, 1))`. Rows of probability 0 or 1 that
     came true add nothing to either likelihood and are left out. With weights or clusters, L is
     scaled so that its curvature towards (0, 1) is that of the sandwich covariance (Chandler and
-    Bate 2007), which is the one of the standard errors too.
+    Bate 2007), which is the one of the standard errors too. Of G clusters, of effective number
+    :math:`G = (\sum_c w_c)^2 / \sum_c w_c^2`, a statistic q has the p-value of Hotelling's
+    T-squared, :math:`(1 + q / G)^{-(G - 2) / 2}`, which tends to that of chi-square,
+    :math:`e^{-q / 2}`: the sandwich bends towards few clusters.
 
     References
     ----------
     Cox (1958), Two further applications of a model for binary regression,
     https://doi.org/10.1093/biomet/45.3-4.562;
+    Hotelling (1931), The Generalization of Student's Ratio,
+    https://doi.org/10.1214/aoms/1177732979;
     Chandler and Bate (2007), Inference for clustered data using the independence loglikelihood,
     https://doi.org/10.1093/biomet/asm015
 
@@ -278,8 +296,8 @@ def line_test(
     fitted = line.fit()
     if fitted is None:
         return CoxTest.undefined("cox", SEPARATED)
-    covariance = line.covariance(fitted)
-    if covariance is None:
+    covariance, n_clusters = line.covariance(fitted), line.n_clusters
+    if covariance is None or n_clusters <= _NO_MORE_CLUSTERS:
         return CoxTest.undefined("cox", _NO_SPREAD)
     ratio = line.likelihood_ratio(fitted, np.array([centre, scale]), covariance)
     back = np.array([[1.0, -centre / scale], [0.0, 1.0 / scale]])
@@ -290,13 +308,19 @@ def line_test(
         test.name,
         test.statistic,
         test.degrees_of_freedom,
-        test.p_value,
+        test.p_value if clusters is None else _hotelling_p(ratio, n_clusters),
         "neither" if slope == 1.0 else "over-confident" if slope < 1.0 else "under-confident",
         intercept=intercept,
         slope=slope,
         intercept_standard_error=errors[0],
         slope_standard_error=errors[1],
+        n_clusters=None if clusters is None else n_clusters,
     )
+
+
+def _hotelling_p(statistic: float, n_clusters: float) -> float:
+    """P(statistic or more) of two sums whose covariance was seen between so many clusters."""
+    return exp(-0.5 * (n_clusters - 2.0) * log1p(statistic / n_clusters))
 
 
 def refuted_test(count: int) -> CoxTest:

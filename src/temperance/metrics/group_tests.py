@@ -26,7 +26,7 @@ from temperance.metrics.estimates import (
 from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import draw_labels
-from temperance.metrics.z_tests import SHARPNESS, rows_with_weight, score_rows
+from temperance.metrics.z_tests import SHARPNESS, n_clusters, rows_with_weight, score_rows
 from temperance.numerics import as_float64, centred_rows, log_probs, places_of
 from temperance.significance import CalibrationTest, evident, holm
 from temperance.sums import MeanSums
@@ -78,10 +78,20 @@ def simulated_p(rows: Predictions, *, seed: Sequence[int]) -> float:
             return _AS_LARGE / (sum(_DRAWS[:batch]) + last + 1)
         as_large += len(reached)
         if as_large == 0 and batch == 0:
-            bound = sum(_upper_bound(each, rows.probs, observed) for each in (scores, -scores))
+            bound = _both_bounds(scores, rows.probs, observed)
             if bound < 1.0 / sum(_DRAWS):
                 return bound
     return (as_large + 1) / (sum(_DRAWS) + 1)
+
+
+def _bound(rows: Predictions) -> float:
+    """Return what the p-value of independent rows is at most, without a draw."""
+    scores, of_label = _scores(rows)
+    return min(1.0, _both_bounds(scores, rows.probs, abs(of_label)))
+
+
+def _both_bounds(scores: NDArray[np.float64], probs: NDArray[np.float64], observed: float) -> float:
+    return sum(_upper_bound(each, probs, observed) for each in (scores, -scores))
 
 
 def _scores(rows: Predictions) -> tuple[NDArray[np.float64], float]:
@@ -107,6 +117,8 @@ def _upper_bound(scores: NDArray[np.float64], probs: NDArray[np.float64], total:
     from scipy.optimize import minimize_scalar  # noqa: PLC0415
 
     largest = np.abs(scores).max()
+    if largest == 0.0:
+        return 1.0  # nothing is left to chance
     scores, total, log_p = scores / largest, total / largest, log_probs(probs)
 
     def log_bound(log_theta: float) -> float:
@@ -120,6 +132,7 @@ def _upper_bound(scores: NDArray[np.float64], probs: NDArray[np.float64], total:
 
 
 _SIMULATED_BELOW = 500  # rows: from there on p < 0.001 happens in 1 of 1,000 calibrated samples
+_FEW_ERRORS = 20.0  # wrong predictions expected: of fewer z is skewed, however many rows there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +218,11 @@ def group_score_tests(
     below 500 rows the p-value is the share of label sets, drawn from the probabilities, whose
     \|z\| is as large: up to 10,000 of them, fewer once 20 were as large (Besag and Clifford
     1991); what is rarer still has Chernoff's upper bound as its p-value. So a group of one row
-    shows no more than the improbability of what happened in it. With clusters the p-value is
-    always the normal one.
+    shows no more than the improbability of what happened in it. From 500 rows on, where fewer
+    than 20 wrong predictions are expected, the p-value is at least Chernoff's bound. Clusters that
+    have one row each in a group are no clusters there; with others the p-value is the larger of
+    that and the normal one of z, whose variance is seen between clusters: of a rare event that
+    did not happen the clusters show none.
 
     References
     ----------
@@ -260,13 +276,22 @@ def group_score_rows(
 def _test(rows: Predictions, *, seed: list[int]) -> CalibrationTest:
     if len(rows.labels) == 0:
         return CalibrationTest.undefined("score", "no row has a weight above 0")
+    if rows.clusters is not None and n_clusters(rows) == len(rows.labels):
+        rows = replace(rows, clusters=None)  # of one row each
     test = score_rows(rows)
     if np.isinf(rows.log_loss).any():  # it happened: z has no end
         return CalibrationTest.normal("score", 1.0, 0.0, SHARPNESS)
-    possible = test.statistic is not None and abs(test.statistic) < float_info.max
-    if possible and rows.clusters is None and len(rows.labels) < _SIMULATED_BELOW:
-        return replace(test, p_value=simulated_p(rows, seed=seed))
-    return test
+    if test.p_value is None or test.statistic is None or abs(test.statistic) == float_info.max:
+        return test
+    clustered = rows.clusters is not None
+    rows = replace(rows, clusters=None)
+    if len(rows.labels) < _SIMULATED_BELOW:
+        p_value = simulated_p(rows, seed=seed)
+    else:
+        p_value = score_rows(rows).p_value or 0.0
+        if float((1.0 - rows.confidence).sum()) < _FEW_ERRORS:
+            p_value = max(p_value, _bound(rows))
+    return replace(test, p_value=max(p_value, test.p_value) if clustered else p_value)
 
 
 def _worst_first(result: GroupTest) -> tuple[float, float, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from functools import reduce
 from sys import float_info
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from temperance.kernels.affine import JointSums
     from temperance.sums import MeanSums
+
+Test = TypeVar("Test", bound=CalibrationTest)
 
 __all__ = [
     "CalibrationTests",
@@ -335,6 +337,7 @@ def _solve(score: NDArray[np.float64], covariance: NDArray[np.float64]) -> tuple
 
 _FEWEST = 3.0  # wrong predictions, expected or observed
 _FEWEST_PER_CLASS = 0.5
+_ENOUGH_BETWEEN_CLUSTERS = 50.0  # wrong predictions expected: clusters then show variance
 _NEVER = 0.01  # events of all classes together that are never to be expected
 
 
@@ -535,9 +538,25 @@ class CalibrationTests:
 def calibration_tests(
     rows: Predictions, *, ece_p_value: float, miscalibration_p_value: float
 ) -> CalibrationTests:
-    """Return all tests; those that the data do not allow, or too few events, say why."""
+    """Return all tests; those that the data do not allow, or too few events, say why.
+
+    Clusters show no variance of rare events that did not happen. Where fewer than 50 wrong
+    predictions are expected, p-values are no smaller than those of independent rows.
+    """
     scores = _joint_scores(rows)
-    tests = CalibrationTests(
+    tests = _tests(rows, scores, ece_p_value, miscalibration_p_value)
+    events = Events.of(rows, scores)
+    if rows.clusters is not None and events.expected < _ENOUGH_BETWEEN_CLUSTERS:
+        alone = replace(rows, clusters=None)
+        of_rows = _tests(alone, _joint_scores(alone), ece_p_value, miscalibration_p_value)
+        tests = _no_smaller(tests, of_rows)
+    return events.allowed(tests)
+
+
+def _tests(
+    rows: Predictions, scores: _JointScores, ece_p_value: float, miscalibration_p_value: float
+) -> CalibrationTests:
+    return CalibrationTests(
         score=score_rows(rows),
         class_bias=scores.test("class-bias", first=1),
         joint=scores.test("joint-score", first=0),
@@ -547,4 +566,23 @@ def calibration_tests(
         ece_p_value=ece_p_value,
         miscalibration_p_value=miscalibration_p_value,
     )
-    return Events.of(rows, scores).allowed(tests)
+
+
+def _no_smaller(tests: CalibrationTests, others: CalibrationTests) -> CalibrationTests:
+    """Return tests with p-values no smaller than those of others."""
+    return replace(
+        tests,
+        score=_larger(tests.score, others.score),
+        class_bias=_larger(tests.class_bias, others.class_bias),
+        joint=_larger(tests.joint, others.joint),
+        in_the_large=_larger(tests.in_the_large, others.in_the_large),
+        spiegelhalter=_larger(tests.spiegelhalter, others.spiegelhalter),
+        cox=_larger(tests.cox, others.cox),
+    )
+
+
+def _larger(test: Test, other: CalibrationTest) -> Test:
+    """Return a test with the p-value of another, where both have one and that is larger."""
+    if test.p_value is None or other.p_value is None or other.p_value <= test.p_value:
+        return test
+    return replace(test, p_value=other.p_value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from temperance.comparison import difference_tables, in_words
+from temperance.metrics.estimates import apart_from_zero
 from temperance.plots import CalibrationCurvesDisplay, CorpDisplay
 from temperance.plots.curves import MOST_CURVES
 from temperance.printable import capitalised
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from temperance.comparison import Comparison
 
-__all__ = ["render_comparison", "write_comparison"]
+__all__ = ["model_to_go_on_with", "render_comparison", "write_comparison"]
 
 _MOST_SIDES = 4  # beside one another on the first screen
 
@@ -73,15 +74,27 @@ def _tables(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
+def model_to_go_on_with(comparison: Comparison) -> str | None:
+    """Return the model to go on with by its log loss; None where these rows cannot tell.
+
+    Another than the baseline must be better than that, read for the number of models (Holm), as
+    the lowest of many log losses is low by chance; the baseline must beat or equal each by itself.
+    """
+    losses = {name: each.log_loss.value for name, each in comparison.evaluations.items()}
+    best = min(losses, key=losses.__getitem__)
+    others = comparison.differences
+    if best == comparison.baseline:
+        verdicts = {each.verdict("log_loss") for each in others.values()}
+        return best if verdicts <= {"worse", "the same"} else None
+    apart = apart_from_zero([each.log_loss for each in others.values()])
+    return best if dict(zip(others, apart, strict=True))[best] else None
+
+
 def _comparison_screen(comparison: Comparison) -> Screen:
     """Return each model's verdict, the three numbers of all, and which one to go on with."""
     sides = comparison.evaluations
     best = min(sides, key=lambda name: sides[name].log_loss.value)
-    against = {name: each.verdict("log_loss") for name, each in comparison.differences.items()}
-    if best == comparison.baseline:
-        has_best = all(each in {"worse", "the same"} for each in against.values())
-    else:
-        has_best = against[best] == "better"
+    has_best = best == model_to_go_on_with(comparison)
     many = sides[best].outcomes.plural
     step = (
         f"Go on with {best}."

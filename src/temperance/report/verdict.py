@@ -18,6 +18,7 @@ from temperance.printable import capitalised, count_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import error_cell, estimate_cell
 from temperance.show import four_digits, number_text, p_text
+from temperance.significance import LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ __all__ = ["Standing", "claim_numbers", "evaluation_screen", "standing", "state_
 _MOST = 0.05  # calibration error that "calibrated" may leave open
 _OF_ERRORS = 0.5  # the same as a share of how often the model is wrong, where that is less
 Step = tuple[str, str]  # a sentence, and a command or ""
-_OF_GROUPS = 0.025  # half of the 5 % that a calibrated model may be refuted in
+_OF_GROUPS = 0.5 * LEVEL  # the rest is for the tests of all rows
 _TEMPERATURE_NAMES = {
     "group-temperature": "Common temperature",
     "ensemble": "Temperature of the pool",
@@ -66,26 +67,36 @@ def tolerance(evaluation: Evaluation) -> float:
 def standing(evaluation: Evaluation) -> Standing:
     """Return the verdict on one set of probabilities.
 
-    Not calibrated: all tests as one, or an impossible outcome, refute it, or a group is off with a
-    p-value, after Holm's correction, of at most half of the 5 %, as groups are a second look at the
-    rows. Calibrated: nothing does, no group is off, and the 95 % interval of the calibration error
-    (ECE) ends below `tolerance`, so that what may be left is known to be small; not on fewer than
-    200 rows or 10 rows of the rarer outcome. Cannot tell: the rest. No refutation alone is no
-    proof, for few rows refute nothing.
+    Not calibrated: all tests as one, or an impossible outcome, refute it, or a group is off. With
+    groups these are two looks at the same rows: each has half of the 5 %, its p-value after Holm's
+    correction, and between that and 5 % one cannot tell. Calibrated: nothing refutes it, no group
+    is off, and the 95 % interval of the calibration error (ECE) ends below `tolerance`, so that
+    what may be left is known to be small; not on fewer than 200 rows or 10 rows of the rarer
+    outcome. Cannot tell: the rest. No refutation alone is no proof, for few rows refute nothing.
     """
-    if is_refuted(evaluation):
+    tests = evaluation.tests.verdict
+    most_p = _OF_GROUPS if evaluation.groups else LEVEL
+    settled = evaluation.zero_probability_labels > 0 or tests.adjusted_p_value <= most_p
+    if is_refuted(evaluation) and settled:
         direction = direction_words(evaluation).removesuffix("not calibrated").strip(", ")
         lead = f"{direction}: " if direction else ""
         return Standing("not calibrated", f"{lead}{refutation(evaluation)}")
     off = [each for each in evaluation.groups if each.differs]
+    groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
     if off:
-        groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
-        why = f"in {len(off):,} of {groups}; over all together no test refutes it"
+        why = f"in {len(off):,} of {groups}"
+        if not is_refuted(evaluation):
+            why += "; over all together no test refutes it"
         p_values = (each.score_test.adjusted_p_value for each in off)
         p_value = min((p for p in p_values if p is not None), default=1.0)
         if p_value <= _OF_GROUPS:
             return Standing("not calibrated", why)
         return Standing("cannot tell", f"{p_text(p_value)} {why}: chance may explain so little")
+    if is_refuted(evaluation):
+        by = f"{p_text(tests.adjusted_p_value)} of all tests as one"
+        return Standing(
+            "cannot tell", f"{by}, with {groups} looked at too: chance may explain so little"
+        )
     rows, most, limit = evaluation.outcomes.plural, evaluation.ece.high, tolerance(evaluation)
     few = data_words(evaluation)
     if not few and most <= limit:
