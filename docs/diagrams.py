@@ -30,9 +30,9 @@ truth = labels[2000:]
 HEAD = f"""# Plots
 
 Diagrams of `temperance.plots`: they draw on your own axes (`ax=`), or on a figure of their own that
-belongs to no window, and change no setting of matplotlib. `from_predictions` takes probabilities
+opens no window, and change no setting of matplotlib. `from_predictions` takes probabilities
 and labels, `from_estimator` a classifier of scikit-learn with X and y, the other constructors a
-result that is there already; `.ax_` and `.figure_` are what was drawn on.
+result that is there already; `.ax_` and `.figure_` are matplotlib's.
 `tp.plots.to_svg(display.figure_, title=..., description=...)` makes an SVG of it for a page.
 The rows below are of a model that is twice too sure:
 
@@ -67,7 +67,7 @@ DIAGRAMS = (
     ),
     Diagram(
         "CalibrationCurvesDisplay",
-        "Up to eight models or methods on one axes, told apart without colour too.",
+        "Up to eight models or methods on one axes; lines and markers differ, not only colours.",
         "Two calibration curves with a legend: before far from the diagonal, after on it",
         "display = tp.plots.CalibrationCurvesDisplay.from_predictions(\n"
         '    {"before": before, "after": after}, truth\n'
@@ -93,10 +93,10 @@ DIAGRAMS = (
     ),
     Diagram(
         "ClassBiasDisplay",
-        "Which classes are claimed too often (orange), and which too rarely (blue).",
+        "Which classes are predicted too often (orange), and which too rarely (blue).",
         "The bias of four classes with intervals; that of class 0 lies below 0",
-        "found = tp.class_biases(logits + [1.0, 0.0, 0.0, 0.0], labels)\n"
-        "display = tp.plots.ClassBiasDisplay.from_biases(found.biases)\n",
+        "shifted = tp.class_biases(logits + [1.0, 0.0, 0.0, 0.0], labels)\n"
+        "display = tp.plots.ClassBiasDisplay.from_biases(shifted.biases)\n",
     ),
     Diagram(
         "FrequencyDisplay",
@@ -114,7 +114,7 @@ DIAGRAMS = (
     ),
     Diagram(
         "RiskCoverageDisplay",
-        "Errors among the answers that are given, against how many are "
+        "Wrong answers among those given, against the share of rows answered "
         "([when to answer](decisions.md)).",
         "The share of wrong answers rising with the share of rows answered; a line marks the risk",
         "display = tp.plots.RiskCoverageDisplay.from_predictions(after, truth, max_risk=0.1)\n",

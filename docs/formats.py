@@ -56,6 +56,9 @@ def _calibrator() -> Iterator[str]:
     example = json.loads((GOLDEN / "temperature.json").read_text(encoding="utf-8"))["calibrator"]
     yield f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```\n"
     yield from _keys(top)
+    of_input = top["properties"]["input"]
+    yield f"`input`: {of_input['description']}.\n"
+    yield from _keys(of_input)
     for kind, words in KINDS.items():
         yield f"### {kind}\n\n{words}\n"
         yield "| method | probabilities | `parameters` |\n|---|---|---|"
@@ -65,6 +68,23 @@ def _calibrator() -> Iterator[str]:
                 parameters = each["properties"]["parameters"]
                 yield f"| `{method['const']}` | {each['description']} | {_list(parameters)} |"
         yield ""
+        yield from _inner(kind, top)
+
+
+def _inner(kind: str, top: dict[str, Any]) -> Iterator[str]:
+    """Tables of what the parameters hold that are no numbers: curves, the scale of a score."""
+    parameters = {
+        each["properties"]["method"]["const"]: each["properties"]["parameters"]["properties"]
+        for each in top["oneOf"]
+        if each["properties"]["input"]["properties"]["kind"]["const"] == kind
+    }
+    if kind == "logits":
+        curve = parameters["isotonic"]["curves"]["items"]
+        yield f"Each of `curves`: {curve['description']}.\n"
+        yield from _keys(curve)
+    if kind == "answers":
+        yield "`score`: what a score is.\n"
+        yield from _keys(parameters["identity"]["score"])
 
 
 def _policy() -> Iterator[str]:
@@ -81,6 +101,8 @@ def _policy() -> Iterator[str]:
             part = each["properties"][name]
             yield f"`{name}`: {part['description']}.\n"
             yield from _keys(part)
+        yield "Each of the promise's `rows`: the counts behind a threshold.\n"
+        yield from _keys(part["properties"]["rows"]["items"])
 
 
 def _cascade() -> Iterator[str]:
@@ -96,10 +118,10 @@ def _cascade() -> Iterator[str]:
 
 
 def _keys(part: dict[str, Any]) -> Iterator[str]:
-    """A line per key: whether it may lack, its type, and what it is."""
+    """A line per key: its type, whether it is optional, and what it is."""
     yield "| key | type | |\n|---|---|---|"
     for name, each in part["properties"].items():
-        lacks = "" if name in part["required"] else ", may lack"
+        lacks = "" if name in part["required"] else ", optional"
         words = each.get("description", "")
         yield f"| `{name}` | {_type(each)}{lacks} | {words} |"
     yield ""
@@ -108,7 +130,7 @@ def _keys(part: dict[str, Any]) -> Iterator[str]:
 def _list(part: dict[str, Any]) -> str:
     entries = []
     for name, each in part["properties"].items():
-        lacks = "" if name in part["required"] else ", may lack"
+        lacks = "" if name in part["required"] else ", optional"
         words = f": {each['description']}" if "description" in each else ""
         entries.append(f"`{name}` ({_type(each)}{lacks}){words}")
     return "; ".join(entries) or "none"

@@ -35,6 +35,12 @@ HEAD = """# Examples
 One script for every use, on data that packages ship, or simulated where it says so. Each runs by
 itself (`python examples/NAME.py`), prints what stands below, and writes the picture into the folder
 in which it runs. `make docs` runs them all and writes this page.
+
+In folders beside them: gates in [LangGraph](../examples/agents/langgraph_gate.py) and
+[Haystack](../examples/agents/haystack_gate.py), each of which says what its policy is made from;
+a [reader in JavaScript](../examples/javascript/temperance.mjs);
+[rules](../examples/monitor/alerts.yml) for Prometheus and a
+[dashboard](../examples/monitor/grafana.json) for Grafana.
 """
 
 

@@ -12,7 +12,7 @@ import temperance as tp
 rng = np.random.default_rng(0)
 score = -rng.gamma(2, 0.25, size=3000)  # mean log-probability of an answer's tokens
 log_odds = score - np.log1p(-np.exp(score))  # of exp(score)
-correct = rng.random(3000) < 1 / (1 + np.exp(-0.8 - 0.9 * log_odds))  # what the judge found
+correct = rng.random(3000) < 1 / (1 + np.exp(-0.8 - 0.9 * log_odds))  # what the judge says
 fit, hold, new = np.split(np.arange(3000), [600, 2000])
 
 # The gate: one fit, one promise, one file ...
@@ -37,9 +37,9 @@ for each in (-0.05, -0.3, -1.5):
     print(f"mean log-probability {each:.2f}: {what}, P(correct) = {chance:.2f}")
 
 accepted = gate.apply(score[new]).accepted
-print(rule.guarantee)
+print(rule.guarantee)  # stricter than one sample needs, so that it holds for 95 of 100
 print(
-    f"new answers: {100 * accepted.mean():.0f} % pass, of which "
+    f"{len(new)} new answers: {100 * accepted.mean():.0f} % pass, of which "
     f"{100 * (1 - correct[new][accepted].mean()):.1f} % are wrong; without the gate "
     f"{100 * (1 - correct[new].mean()):.1f} % are"
 )

@@ -4,9 +4,6 @@ Naive Bayes sees scikit-learn's digits in 16 coarse pixels, and is far too sure 
 vector machine sees all 64. A call of the second costs as much as a twentieth of a wrong answer.
 """
 
-import json
-from pathlib import Path
-
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -37,25 +34,26 @@ def outputs(x):
 
 
 # Cross-fitted: each row is answered by calibrators and rules that have not seen it.
-found = tp.decisions.cascade(outputs(X_new), y_new, costs=0.05)
-print(found.in_words())
-print(f"calibration is worth {found.worth.value:.4f} errors per row")
-print(f"  ({found.worth.low:.4f} to {found.worth.high:.4f})")
+cascade = tp.decisions.cascade(outputs(X_new), y_new, costs=0.05)
+print(cascade.in_words())
+print(f"costs are in wrong answers; calibration saves {cascade.worth.value:.4f} per row")
+print(f"  ({cascade.worth.low:.4f} to {cascade.worth.high:.4f})")
 
-# The policy as plain JSON: temperature and threshold of the cheap model. In Python,
-# `found.policy.goes_on(logits)` says which rows to send on.
-Path("cascade.json").write_text(json.dumps(found.policy.to_dict(), indent=1) + "\n")
-stage = json.loads(Path("cascade.json").read_text())["stages"][0]
-print(f"ask again below {stage['threshold']:.3f} at temperature {stage['temperature']:.2f}")
+# The policy as a file, and read back as a service would: which rows go on to the expensive model?
+# Here the rows that set it answer again: the file at work, not a measurement.
+tp.decisions.save_cascade(cascade.policy, "cascade.json")
+policy = tp.decisions.load_cascade("cascade.json")
+threshold, temperature = policy.rules[0].threshold, policy.calibrators[0].temperature
+print(f"ask again below {threshold:.3f} at temperature {temperature:.2f}")
 
-goes_on = found.policy.goes_on(cheap.predict_log_proba(coarse(X_new)))
+goes_on = policy.goes_on(cheap.predict_log_proba(coarse(X_new)))
 answer = cheap.predict(coarse(X_new))
 answer[goes_on] = expensive.predict(X_new[goes_on])
-print(f"sent on: {100 * goes_on.mean():.1f} %; accuracy {(answer == y_new).mean():.4f}")
+print(f"sent on: {100 * goes_on.mean():.1f} %; accuracy of both {(answer == y_new).mean():.4f}")
 print(f"accuracy of cheap alone: {cheap.score(coarse(X_new), y_new):.4f}")
 print(f"accuracy of expensive alone: {expensive.score(X_new, y_new):.4f}")
 
 # Accuracy against the cost of asking the expensive model, over all thresholds.
 figure = Figure(figsize=(7.2, 5), layout="constrained")
-tp.plots.CostDisplay.from_cascade(found, ax=figure.subplots())
+tp.plots.CostDisplay.from_cascade(cascade, ax=figure.subplots())
 figure.savefig("cascade.png", bbox_inches="tight")

@@ -19,7 +19,7 @@ rng = np.random.default_rng(0)
 
 
 def answer(kind, name, options):
-    """Return one answer as a service gives it, and what people said is right."""
+    """Return one answer as the service sends it, and the label that people would give it."""
     evidence = 2.2 * rng.normal(size=len(options))
     label = options[(evidence + rng.gumbel(size=len(options))).argmax()]
     p = np.exp(TOO_SURE[kind] * (evidence - evidence.max()))
@@ -55,7 +55,7 @@ calibrator = tp.GroupTemperatureScaling.fit(
     logits[fit], rows.labels[fit], groups=rows.groups[fit], clusters=ticket[fit]
 )
 for kind, temperature in calibrator.temperatures.items():
-    print(f"{kind}: T = {temperature:.2f}, drawn at {TOO_SURE[kind]}")
+    print(f"{kind}: T = {temperature:.2f}, simulated: {TOO_SURE[kind]}")
 
 new, labels, kinds = logits[~fit], rows.labels[~fit], rows.groups[~fit]
 before, after = tp.Identity().apply(new), calibrator.apply(new, groups=kinds)
@@ -64,14 +64,14 @@ for kind in TOO_SURE:
     print(f"{kind}: ECE {tp.evaluate(before[of], labels[of]).ece.value:.3f} before, "
           f"{tp.evaluate(after[of], labels[of]).ece.value:.3f} after")  # fmt: skip
 
-# A threshold per type: of the answers that are taken without a person, at most 5 % are wrong.
+# A threshold per type: of the answers accepted without a person, at most 5 % are wrong.
 rule = tp.decisions.abstain(after, labels, max_risk=0.05, groups=kinds)
 policy = tp.decisions.DecisionPolicy(calibrator, rule)
 tp.decisions.save_policy(policy, "policy.json")
 print(rule.guarantee)
 accepted = policy.apply(new, groups=kinds).accepted
 for kind in TOO_SURE:
-    print(f"{kind}: {100 * accepted[kinds == kind].mean():.0f} % taken without a person")
+    print(f"{kind}: {100 * accepted[kinds == kind].mean():.0f} % accepted without a person")
 
 # Two reliability diagrams of choices: before, far too sure, and after, on the diagonal.
 figure = Figure(figsize=(9.6, 5.4), layout="constrained")

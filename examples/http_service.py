@@ -33,10 +33,10 @@ better = tp.TemperatureScaling.fit(logits[:1000], labels[:1000])
 command = [sys.executable, "-m", "temperance", "serve", "calibrator.json", "--port", "0", "--json"]
 with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:  # noqa: S603
     try:
-        told = ""
-        while not told.endswith("\n}\n"):  # one JSON object says where the service is
-            told += service.stdout.readline()
-        url = json.loads(told)["url"]
+        announced = ""
+        while not announced.endswith("\n}\n"):  # one JSON object says where the service is
+            announced += service.stdout.readline()
+        url = json.loads(announced)["url"]
         first = post(url, logits[1000:])
         print(f"served: temperature {first['calibrator']['temperature']:.3f}, of 50 labels")
 

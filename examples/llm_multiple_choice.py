@@ -77,9 +77,8 @@ for model in ("base", "instruct"):
 
 for subject, part in fits["instruct"].record.groups.items():
     temperature, (low, high) = fits["instruct"].temperatures[subject], part.interval
-    print(
-        f"{subject}: T = {temperature:.2f} ({low:.2f} to {high:.2f}), drawn at {SUBJECTS[subject]}"
-    )
+    simulated = SUBJECTS[subject]
+    print(f"{subject}: T = {temperature:.2f} ({low:.2f} to {high:.2f}), simulated: {simulated}")
 
 # Temperatures of six subjects with intervals: a base model near 1, its instruct version above.
 figure = Figure(figsize=(9.6, 4.2), layout="constrained")

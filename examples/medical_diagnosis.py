@@ -31,7 +31,8 @@ print(
 for name, p in {"votes": votes, "calibrated": probs}.items():
     evaluation = tp.evaluate(p, malignant)
     slope = evaluation.weak_calibration.slope
-    print(f"{name}: log loss {evaluation.log_loss.value:.3f}; calibration slope", end=" ")
+    print(f"{name}: log loss {evaluation.log_loss.value:.3f}; calibration slope (1: right, more: "
+          "too unsure)", end=" ")  # fmt: skip
     print("none" if slope is None else f"{slope.value:.2f} ({slope.low:.2f} to {slope.high:.2f})")
 
 # Is 85 % really 85 %?
@@ -40,7 +41,7 @@ for name, p in {"votes": votes[:, 1], "calibrated": probs[:, 1]}.items():
     said, are = 100 * p[likely].mean(), 100 * malignant[likely].mean()
     print(
         f"{name}: {likely.sum()} tumours are said to be malignant with {said:.0f} % (70 to 97), "
-        f"and {are:.0f} % are"
+        f"and {are:.0f} % are ({malignant[likely].sum()})"
     )
 
 # Bands with promises that hold at once; all between them gets a second reading. Two fifths of the
@@ -59,7 +60,10 @@ bands = tp.decisions.bands(
 print(bands.guarantee)
 counts = bands.counts
 reviewed = counts.n - counts.accepted - counts.rejected
-print(f"refer {counts.accepted}, all clear {counts.rejected}, second reading {reviewed}")
+print(
+    f"of {counts.n} tumours: refer {counts.accepted}, all clear {counts.rejected}, "
+    f"second reading {reviewed}"
+)
 
 # Two reliability diagrams of P(malignant): votes of the forest, and calibrated.
 figure = Figure(figsize=(9.6, 5.6), layout="constrained")

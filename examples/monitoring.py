@@ -24,16 +24,19 @@ def traffic(week, n=500):
 
 
 tp.save(tp.TemperatureScaling(2.0), "calibrator.json")  # right until week 17
-serves, alarms, losses = [], [], []
+serves, alarms, losses, least = [], [], [], []
 with tp.Monitor.create("monitor.db", "calibrator.json") as monitor:
     for week in range(52):
         logits, labels = traffic(week)
         ids = [f"{week}/{row}" for row in range(len(labels))]
-        monitor.log(ids, logits, time=START + week * WEEK)
+        name = monitor.registry.current()
+        current = monitor.registry.load(name)
+        monitor.log(ids, logits, time=START + week * WEEK, calibrator=name)
         monitor.label(ids, labels)
-        current = monitor.registry.load(monitor.registry.current())
         serves.append(current.temperature)
-        losses.append(-np.log(current.apply(logits)[np.arange(len(labels)), labels]).mean())
+        losses.append(tp.metrics.log_loss(current.apply(logits), labels))
+        right = tp.TemperatureScaling(2.0 if week < 17 else 3.6)
+        least.append(tp.metrics.log_loss(right.apply(logits), labels))
         check = monitor.check()
         if check.alarm:
             alarms.append(week)
@@ -49,7 +52,7 @@ with tp.Monitor.create("monitor.db", "calibrator.json") as monitor:
     for version in monitor.registry.history():
         print(f"{version.action}: {version.why}")
 
-# Served and right temperature over a year, with alarms; log loss of each week.
+# Served and right temperature over a year, with alarms; log loss of each week, of both.
 figure = Figure(figsize=(9.6, 5), layout="constrained")
 top, bottom = figure.subplots(2, 1, sharex=True)
 top.step(
@@ -60,6 +63,8 @@ top.set(ylabel="temperature", title="The temperature that serves, and the one th
 for week in alarms:
     top.axvline(week, color="#b3541e", linestyle=":", label="alarm" if week == alarms[0] else None)
 top.legend(loc="upper left")
-bottom.plot(range(52), losses, color="#1a6faf")
-bottom.set(xlabel="week", ylabel="log loss", title="Log loss of each week, as served")
+bottom.plot(range(52), least, color="#777777", linestyle="--", label="at the right temperature")
+bottom.plot(range(52), losses, color="#1a6faf", label="as served")
+bottom.set(xlabel="week", ylabel="log loss", title="Log loss of each week")
+bottom.legend(loc="upper left")
 figure.savefig("monitoring.png", bbox_inches="tight")

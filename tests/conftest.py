@@ -29,6 +29,12 @@ def sample():
 
 
 @pytest.fixture
+def quick_plans(monkeypatch):
+    """Let `plan` simulate a tenth of its samples, where a page shows its answer beside others."""
+    monkeypatch.setattr("temperance.planning._DRAWS", 400)
+
+
+@pytest.fixture
 def run(tmp_path):
     """Run `temperance ...` in an empty folder (`commands.run_in`)."""
     return partial(run_in, tmp_path)

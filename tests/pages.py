@@ -14,6 +14,7 @@ BROWSER_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
 )  # fmt: skip
+_HEAD = re.compile(r"<thead>(.*?)</thead>", re.DOTALL)
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 
@@ -58,6 +59,14 @@ def check_stands_alone(text):
     assert len(page.ids) == len(set(page.ids))
     assert page.open == page.crossed == []
     assert not re.search(r"\b(nan|inf|None)\b", words_of(text))
+    for table in re.findall(r"<table.*?</table>", text, flags=re.DOTALL):
+        head, rows = _HEAD.search(table), re.findall(r"<tr>.*?</tr>", table, flags=re.DOTALL)
+        widths = {len(re.findall(r"<t[hd]\b", row)) for row in rows}
+        assert len(widths) == 1, words_of(table)  # a head stands above each cell
+        assert head is not None
+    said = re.sub(r"<code>.*?</code>", "", text, flags=re.DOTALL)
+    assert not re.search(r"(?<![\w-])--[a-z]", words_of(said))  # options are not for everybody
+    assert not re.search(r"(?<![\d.])[-\u2212]0\.0+(?!\d)", words_of(text))  # 0 has no sign
 
 
 VIEWS = (

@@ -1,7 +1,9 @@
 """A Haystack RAG pipeline that passes an answer on only where a policy's promise covers it.
 
-`temperance threshold answers.csv --kind answers` wrote policy.json, from one score per answer and
-whether it was right. `python haystack_gate.py policy.json` asks two questions.
+`temperance threshold past.csv --kind answers --score-scale logprob --max-risk 0.1` wrote
+policy.json, from past answers: the column score holds the mean log-probability of the tokens of
+each, the column correct whether it was right. `python haystack_gate.py policy.json` asks two
+questions.
 """
 
 import sys

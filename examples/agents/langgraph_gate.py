@@ -1,6 +1,8 @@
 """A LangGraph agent that answers only where a policy's promise covers the answer.
 
-`temperance threshold` wrote policy.json. `python langgraph_gate.py policy.json` asks two questions.
+`temperance threshold past.csv --max-risk 0.1` wrote policy.json, from past questions: the columns
+logit_refund, logit_repair and logit_reject hold log-probabilities, the column label what was right.
+`python langgraph_gate.py policy.json` asks two questions.
 """
 
 import sys

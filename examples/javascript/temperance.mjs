@@ -11,11 +11,10 @@
 
 const BEYOND = 1e101; // log-odds of a probability of 0, where a curve has learned what that means
 const CLOSEST = Math.log(2 ** -24); // a probability is at least half of float32's last place from 0 and 1
-const logSumExp = (x) => {
-  const top = Math.max(...x);
-  return top === -Infinity ? top : top + Math.log(x.reduce((sum, v) => sum + Math.exp(v - top), 0));
-};
-const logSoftmax = (x) => ((total) => x.map((v) => v - total))(logSumExp(x));
+const centred = (x) => ((top) => (top === -Infinity ? x : x.map((v) => v - top)))(Math.max(...x)); // no offset
+const logSum = (x) => Math.log(x.reduce((sum, v) => sum + Math.exp(v), 0));
+const logSumExp = (x) => Math.max(...x) + logSum(centred(x));
+const logSoftmax = (x) => ((z) => ((total) => z.map((v) => v - total))(logSum(z)))(centred(x));
 const softmax = (x) => logSoftmax(x).map(Math.exp);
 const sigmoid = (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
 const logSigmoid = (x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
@@ -26,7 +25,7 @@ const clip = (v) => Math.min(Math.max(v, -BEYOND), BEYOND);
 
 // log((1 - share) softmax(z / T) + share / options), the base of vector and matrix scaling
 const smoothed = (z, temperature, share) => {
-  const logs = logSoftmax(z.map((v) => v / temperature)), options = z.filter(exists).length;
+  const logs = logSoftmax(centred(z).map((v) => v / temperature)), options = z.filter(exists).length;
   return share ? logs.map((v, c) => exists(z[c]) ? Math.log((1 - share) * Math.exp(v) + share / options) : v) : logs;
 };
 const affine = (weights, bias, x) => bias.map((b, c) =>
@@ -37,15 +36,15 @@ const interpolate = ({ log_odds: x, probability: p }, odds) => {
   if (i <= 0) return i === 0 ? p[0] : p[p.length - 1];
   return p[i - 1] + ((p[i] - p[i - 1]) / (x[i] - x[i - 1])) * (odds - x[i - 1]);
 };
-const oneVsRest = (z) => z.map((v, c) => clip(v - logSumExp(z.filter((_, d) => d !== c))));
+const oneVsRest = (x) => ((z) => z.map((v, c) => clip(v - logSumExp(z.filter((_, d) => d !== c)))))(centred(x));
 // a map of the log-odds of class 1 of two; where an option does not exist, the other is certain
 const ofTwo = (z, map, zeros = false) => zeros || z.every(exists) ? map(clip(z[1] - z[0])) : softmax(z);
 
 const METHODS = {
   "identity": (p, z) => softmax(z),
   "temperature": (p, z) => smoothed(z, p.temperature, p.smoothing ?? 0).map(Math.exp),
-  "bias-corrected-temperature": (p, z) => softmax(affine(p.bias.map(() => 1), p.bias, z.map((v) => v / p.temperature))),
-  "group-temperature": (p, z, { group }) => softmax(z.map((v) => v / (own(p.temperatures, group) ?? p.temperature))),
+  "bias-corrected-temperature": (p, z) => softmax(affine(p.bias.map(() => 1), p.bias, centred(z).map((v) => v / p.temperature))),
+  "group-temperature": (p, z, { group }) => softmax(centred(z).map((v) => v / (own(p.temperatures, group) ?? p.temperature))),
   "vector": (p, z) => softmax(affine(p.factors, p.bias, smoothed(z, p.base_temperature, p.smoothing))),
   "matrix": (p, z) => softmax(affine(p.matrix, p.bias, smoothed(z, p.base_temperature, p.smoothing))),
   "platt": (p, z) => ofTwo(z, (odds) => softmax([0, p.slope * odds + p.intercept])),

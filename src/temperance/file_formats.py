@@ -29,6 +29,7 @@ __all__ = [
     "FormatName",
     "GroupPart",
     "Layout",
+    "column_advice",
     "file_suffix",
     "format_of",
     "function_named",
@@ -204,6 +205,24 @@ def file_suffix(path: str | os.PathLike[str]) -> str:
 def format_of(path: str | os.PathLike[str]) -> FileFormat | None:
     """Return the format that the suffix of a path tells; None if it is of none."""
     return _BY_SUFFIX.get(file_suffix(path))
+
+
+def column_advice(path: str | os.PathLike[str], role: str, *, other_file: str = "") -> str:
+    """Say where the labels, groups or clusters (`role`) of a file's rows may come from.
+
+    `other_file` is the argument that takes a file of them, "" where there is none.
+
+    >>> print(column_advice("a.csv", "group"))
+    Name their column with `fields.group` (--group-column).
+    >>> print(column_advice("a.npy", "label", other_file="`labels` (--labels)"))
+    A .npy file has no place for them: give their file with `labels` (--labels).
+    """
+    format_ = format_of(path)
+    if format_ is not None and format_.scores_only:
+        way = f"give their file with {other_file}" if other_file else "save all of it as .npz"
+        return f"A {file_suffix(path)} file has no place for them: {way}."
+    either = f", or give their file with {other_file}" if other_file else ""
+    return f"Name their column with `fields.{role}` (--{role}-column){either}."
 
 
 def suffixes_of(formats: Iterable[FileFormat]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from temperance.checks.arguments import (
 from temperance.checks.forms import named_scores
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
-from temperance.numerics import as_float64, normal_quantile, softmax
+from temperance.numerics import as_float64, centred_rows, normal_quantile, softmax
 from temperance.show import percent_text
 from temperance.sums import MergeableSums
 
@@ -61,7 +61,7 @@ def plan_sums(
 ) -> PlanSums:
     """Return the sums of one block of rows."""
     z = as_float64(logits)
-    z = z - z.max(axis=1, keepdims=True)
+    z = centred_rows(z)
     with np.errstate(over="ignore"):
         q = softmax(z / temperature)
     p = softmax(z)

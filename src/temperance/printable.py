@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "WRITTEN_OUT",
     "and_list",
     "as_json_text",
     "capitalised",
     "count_text",
+    "digits_text",
     "first_few",
     "length_text",
     "printable",
 ]
 
+WRITTEN_OUT = 1e7  # and larger numbers have an exponent
 _UNDECODED = re.compile("[\udc80-\udcff]+")  # bytes of a path that Python could not decode
 
 
@@ -49,6 +52,16 @@ def count_text(count: int, one: str, several: str | None = None) -> str:
     ('1 row has', '1,000 rows')
     """
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def digits_text(value: float, digits: int) -> str:
+    """Return a number with so many digits, written out below 10 million; 0 in place of the others.
+
+    >>> digits_text(140.3, 2), digits_text(0.00123, 2), digits_text(123456.0, 4)
+    ('140', '0.0012', '123500')
+    """
+    text = f"{value:.{digits}g}"
+    return f"{float(text):.0f}" if 1.0 <= abs(value) < WRITTEN_OUT and "e" in text else text
 
 
 def first_few(names: Sequence[object], most: int = 10) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temperance.errors import InvalidInputError, MissingDependencyError
-from temperance.printable import printable
+from temperance.printable import WRITTEN_OUT, digits_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ __all__ = [
     "Shown",
     "Table",
     "beside",
+    "four_digits",
     "interval_text",
     "markdown_text",
     "number_text",
@@ -44,11 +45,19 @@ __all__ = [
 _LEAST_SHOWN = 1e-3  # of what four decimals would show as one digit, or as none
 
 
-def number_text(value: float, *, sign: bool = False) -> str:
-    """Return four decimals, with + where `sign` asks for it; "infinite", or "undefined", if so.
+def number_text(value: float, decimals: int = 4, *, sign: bool = False) -> str:
+    """Return so many decimals, with + where `sign` asks for it; "infinite", or "undefined", if so.
+
+    From 10 million on it has four digits and an exponent.
+
+    What rounds to 0 is never below it.
 
     >>> number_text(0.25), number_text(0.25, sign=True), number_text(float("nan"))
     ('0.2500', '+0.2500', 'undefined')
+    >>> number_text(-0.00001), number_text(-0.00001, sign=True)
+    ('0.0000', '+0.0000')
+    >>> number_text(1e30), number_text(-123456.789)
+    ('1e+30', '-123456.7890')
     >>> number_text(float("inf")), number_text(float("-inf"), sign=True)
     ('infinite', '-infinite')
     """
@@ -56,7 +65,8 @@ def number_text(value: float, *, sign: bool = False) -> str:
         return "undefined"
     if not isfinite(value):
         return f"{'-' if value < 0.0 else '+' if sign else ''}infinite"
-    return f"{value:{'+' if sign else ''}.4f}"
+    form = f"z.{decimals}f" if abs(value) < WRITTEN_OUT else ".4g"
+    return f"{value:{'+' if sign else ''}{form}}"
 
 
 def positive_text(value: float) -> str:
@@ -77,6 +87,16 @@ def interval_text(low: float, high: float, *, sign: bool = False) -> str:
     if not isfinite(low) and not isfinite(high):
         return "unknown"
     return f"{number_text(low, sign=sign)} to {number_text(high, sign=sign)}"
+
+
+def four_digits(value: float) -> str:
+    """Return a positive number with four digits, those at its end also where they are 0.
+
+    >>> four_digits(2.35), four_digits(0.0312), four_digits(12345.6)
+    ('2.350', '0.03120', '12350')
+    """
+    text = f"{value:#.4g}".removesuffix(".")
+    return digits_text(value, 4) if "e" in text else text
 
 
 def percent_text(share: float, decimals: int | None = None) -> str:

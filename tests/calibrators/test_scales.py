@@ -68,7 +68,7 @@ WHOLE = {
     "compare": lambda r, w: tp.compare(
         {"a": r.probs, "b": r.probs[:, ::-1]}, r.y, weights=w, n_resamples=100
     ).to_dict(),
-    "plan": lambda r, w: tp.plan(r.z, temperature=1.5, weights=w).to_dict(),
+    "plan": lambda r, w: tp.plan(r.z, temperature=1.5, ece=0.3, weights=w).to_dict(),
     "risk_coverage": lambda r, w: decisions.risk_coverage(r.probs, r.y, weights=w).to_dict(),
     "estimate_label_shift": lambda r, w: shift.estimate_label_shift(
         r.probs, [0.2, 0.3, 0.5], weights=w

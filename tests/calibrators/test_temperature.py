@@ -145,7 +145,7 @@ SHARPNESS = {
 @pytest.mark.parametrize("t", [0.05, 1.7, 30.0])
 def test_single_precision(kind, k, t):
     """float32 in gives float32 out: rounded as documented, the same class, row by row the same."""
-    z = SHARPNESS[kind](np.random.default_rng(k), (60, k)).astype(np.float32)
+    z = SHARPNESS[kind](np.random.default_rng(k), (20, k)).astype(np.float32)
     scaling = TemperatureScaling(t)
     probs = scaling.apply(z, refuse_probs=False)
     exact = scaling.apply(z, refuse_probs=False, dtype="float64")
@@ -324,3 +324,23 @@ def test_a_tiny_temperature_is_shown_with_its_digits():
     """Of logits on a small scale; four decimals would say that it is 0."""
     assert "temperature 1.234e-09" in str(tp.TemperatureScaling(1.2341e-9))
     assert "temperature 0.0012" in str(tp.TemperatureScaling(1.2341e-3))
+
+
+FACTORS = [  # classes, rows, prior, the factor that 95 of 100 fits stay within: docs/choose.md
+    (2, 30, 1.0, 2.2), (10, 30, 1.0, 1.45), (2, 100, 0.0, 1.5), (5, 50, 0.0, 1.5),
+    (2, 400, 0.0, 1.2), (5, 200, 0.0, 1.2), (2, 1000, 0.0, 1.1), (5, 1000, 0.0, 1.1),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("k", "n", "prior", "factor"), FACTORS)
+def test_fits_on_few_rows_are_within_the_factor_of_the_page(request, k, n, prior, factor):
+    """Normal logits, T = 2: 95 of 100 fits lie within the factor, less what samples may err by."""
+    draws = 600 if "slow" in request.config.getoption("markexpr") else 60
+    rng, off = np.random.default_rng([k, n]), []
+    for _ in range(draws):
+        z = 3 * rng.normal(size=(n, k))
+        y = (z / 2 + rng.gumbel(size=z.shape)).argmax(axis=1)
+        off.append(abs(np.log(TemperatureScaling.fit(z, y, prior=prior).temperature / 2)))
+    within = np.mean(np.array(off) <= np.log(factor) + 0.02)
+    assert abs(within - 0.95) <= 0.03 + 2.5 * (0.95 * 0.05 / draws) ** 0.5

@@ -7,7 +7,12 @@ import pytest
 
 import reference
 import temperance as tp
-from temperance.checks.contradictions import are_decisions, only_label, ranked_columns
+from temperance.checks.contradictions import (
+    are_decisions,
+    one_based_labels,
+    only_label,
+    ranked_columns,
+)
 from temperance.checks.scores import padding_value
 
 
@@ -320,3 +325,57 @@ def test_masks_must_be_numbers(options, message):
     """What is no number masks nothing."""
     with pytest.raises(tp.InvalidInputError, match=message):
         tp.masked_logits([[1.0, 2.0]], **options)
+
+
+def counted_from_one(rng, n=300, k=4):
+    """Logits and labels of which none is the last class, counted from 1."""
+    z = 3 * rng.normal(size=(n, k))
+    y = drawn(z, rng)
+    return z[y < k - 1], y[y < k - 1] + 1
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_labels_that_count_from_one_are_seen(more):
+    """With as many columns as labels, the last of which is absent, or with one column more."""
+    rng = np.random.default_rng(3)
+    z, y = counted_from_one(rng)
+    z = np.hstack([z, rng.normal(-30.0, 3.0, size=(len(z), more))])
+    before, own = ((z.argmax(axis=1) == y - c).sum() for c in (1, 0))
+    note = one_based_labels(z, y)
+    assert f"in {before} of {len(y)} rows, in the label's own in {own}" in note
+    assert "--label-map one-based" in note
+    for classes in (None, [str(c) for c in range(z.shape[1])]):
+        probs = reference.softmax(z)
+        assert note in tp.evaluate(probs, tp.Positions(y), classes=classes, n_resamples=100).notes
+        if not more:  # a column that is never likely makes any label better than chance
+            with pytest.raises(tp.NoOptimumError, match="one-based") as refused:
+                tp.TemperatureScaling.fit(z, tp.Positions(y), classes=classes)
+            assert refused.value.reason == "worse-than-chance"
+    assert tp.TemperatureScaling.fit(z, y - 1).temperature == pytest.approx(2.0, rel=0.4)
+    assert one_based_labels(z, y - 1) is None
+    assert one_based_labels(z, y, [f"c{c}" for c in range(z.shape[1])]) is None
+
+
+def test_an_absent_class_0_is_no_count_from_one():
+    """The rows of a model that is right, by chance or wrong elsewhere; few rows tell nothing."""
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        z = rng.normal(size=(200, 5)) * rng.choice([0.1, 1.0, 4.0])
+        y = drawn(z, rng)
+        assert one_based_labels(z[y > 0], y[y > 0]) is None
+        assert one_based_labels(z, rng.integers(1, 5, size=200)) is None
+        assert one_based_labels(z, y) is None
+    z, y = counted_from_one(np.random.default_rng(0), n=20)
+    assert one_based_labels(z, y) is None
+    assert one_based_labels(z[:, :2], np.ones(len(z), dtype=int)) is None
+
+
+def test_the_command_says_that_labels_count_from_one(run, tmp_path):
+    """In the error of a fit and in a warning of what measures; what it says is what helps."""
+    z, y = counted_from_one(np.random.default_rng(3))
+    np.savez(tmp_path / "rows.npz", logits=z, labels=y)
+    assert "--label-map one-based" in run("fit", "rows.npz", code=2).stderr
+    assert "--label-map one-based" in run("evaluate", "rows.npz").stderr
+    fitted = run("fit", "rows.npz", "--label-map", "one-based", "--json")
+    assert json.loads(fitted.stdout)["temperature"] == pytest.approx(2.0, rel=0.4)
+    assert "one-based" not in fitted.stderr

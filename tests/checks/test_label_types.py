@@ -146,3 +146,20 @@ def test_labels_are_positions_where_columns_have_no_names(tmp_path, capsys, name
     found = evaluated(path, capsys)
     assert found["log_loss"]["value"] == pytest.approx(loss, abs=1e-9)
     assert found["accuracy"]["value"] == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_classes_of_a_set_are_refused(kind):
+    """A set has no order: columns got names by chance, and a temperature of 76 in place of 2."""
+    z = np.array([[2.0, 1.0, 0.0], [0.0, 2.0, 1.0], [1.0, 0.0, 2.0], [2.0, 1.0, 0.0]])
+    y = ["a", "b", "c", "b"]
+    with pytest.raises(tp.InvalidInputError, match=r"`classes` must be .* a set has none"):
+        tp.TemperatureScaling.fit(z, y, classes=kind("abc"))
+    ordered = tp.TemperatureScaling.fit(z, y, classes=dict.fromkeys("abc").keys())
+    assert ordered == tp.TemperatureScaling.fit(z, y, classes=["a", "b", "c"])
+
+
+def test_measures_may_be_a_set():
+    """Which measures, in whatever order."""
+    p = np.array([[0.7, 0.3], [0.4, 0.6]])
+    assert tp.evaluate(p, [0, 1], measures={"ece"}, n_resamples=100).shows("ece")

@@ -9,6 +9,7 @@ import pytest
 
 import reference
 import temperance as tp
+from temperance.cli.app import COMMANDS
 from temperance.readers import read
 
 
@@ -89,15 +90,17 @@ def test_evaluating_the_rows_of_the_fit_is_flagged(run, files):
     run("fit", "cal.npz", "--test", "cal.npz", code=2)
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_report_is_written(run, files, tmp_path):
     """fit and evaluate write a page that names the data and needs no network."""
-    run("fit", "cal.npz", "--report", "r.html", "--model", "<b>net</b>")
+    run("fit", "cal.npz", "--quick", "--report", "r.html", "--model", "<b>net</b>")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "cal.npz" in page
     assert "&lt;b&gt;net" in page
     assert "<b>net" not in page
-    run("evaluate", "test.npz", "--calibrator", "calibrator.json", "--report", "e.html")
-    run("evaluate", "test.npz", "--report", "alone.html")
+    page_of = ("evaluate", "test.npz", "--quick", "--report")
+    run(*page_of, "e.html", "--calibrator", "calibrator.json")
+    run(*page_of, "alone.html")
     assert (tmp_path / "alone.html").stat().st_size > 10_000
 
 
@@ -148,9 +151,10 @@ def test_npy_with_labels_beside_it(run, files, tmp_path):
     np.save(tmp_path / "z.npy", z.astype(np.float32))
     np.save(tmp_path / "p.npy", reference.softmax(z))
     np.save(tmp_path / "y.npy", y)
-    t = json.loads(run("fit", "z.npy", "--labels", "y.npy", "--json").stdout)["temperature"]
+    fit = ("--labels", "y.npy", "--quick", "--json")
+    t = json.loads(run("fit", "z.npy", *fit).stdout)["temperature"]
     assert t == pytest.approx(tp.TemperatureScaling.fit(z, y).temperature, rel=1e-6)
-    by_probs = run("fit", "p.npy", "--labels", "y.npy", "--kind", "probs", "--json").stdout
+    by_probs = run("fit", "p.npy", *fit, "--kind", "probs").stdout
     assert json.loads(by_probs)["temperature"] == pytest.approx(t, rel=1e-6)
     run("fit", "p.npy", "--labels", "y.npy", code=2)
     run("fit", "z.npy", code=2)
@@ -174,9 +178,10 @@ def test_kind_overrides_the_name(run, files, tmp_path):
     z, y = files["cal"]
     np.savez(tmp_path / "wrong.npz", logits=reference.softmax(z), labels=y)
     assert "look like probabilities" in run("fit", "wrong.npz", code=2).stderr
-    right = json.loads(run("fit", "wrong.npz", "--kind", "probs", "--json").stdout)
+    fit = ("fit", "wrong.npz", "--quick", "--json")
+    right = json.loads(run(*fit, "--kind", "probs").stdout)
     assert right["temperature"] == pytest.approx(tp.TemperatureScaling.fit(z, y).temperature)
-    as_said = json.loads(run("fit", "wrong.npz", "--kind", "logits", "--json").stdout)
+    as_said = json.loads(run(*fit, "--kind", "logits").stdout)
     assert as_said["temperature"] < 0.6
 
 
@@ -308,11 +313,20 @@ def test_a_process_of_its_own(start, files):
     assert "nothing.npz" in start("fit", "nothing.npz", code=2).stderr
 
 
-@pytest.mark.parametrize("command", ["fit", "evaluate", "apply", "threshold", "compare", "shift"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_about_a_screen(run, command):
+    """At most 60 lines of 80 columns, of every command."""
+    assert len(run(*command.split(), "--help", columns=80).stdout.rstrip().splitlines()) <= 60
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["fit", "evaluate", "apply", "threshold", "policy", "judge", "cascade", "plan", "compare",
+     "shift"],
+)  # fmt: skip
+def test_the_rest_of_help_is_said_by_help_all(run, command):
     """How files are read, and how numbers are computed, is said by --help-all."""
     short, whole = (run(command, option, columns=80).stdout for option in ("--help", "--help-all"))
-    assert len(short.splitlines()) <= 60
     assert "--id-column" not in short
     assert "--id-column" in whole
     assert "How files are read" in whole

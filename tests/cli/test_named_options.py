@@ -7,6 +7,7 @@ import ast
 import inspect
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ SOURCE = ROOT / "src" / "temperance"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEMPLATES = sorted(p for p in SOURCE.rglob("*.j2") if p.name != "style.html.j2")
 OTHERS = {  # of lm-evaluation-harness, benchmarks/evaluate.py, pip, pre-commit
-    "--log_samples", "--blocks", "--constraint", "--hook-stage",
+    "--log_samples", "--blocks", "--constraint", "--hook-stage", "--hook-type", "--all-files",
 }  # fmt: skip
 NO_MESSAGE = {"plots/svg.py", "plots/theme.py"}  # variables of style sheets
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
@@ -37,6 +38,8 @@ PYTHON_ALONE = {
     ("decisions/coverage_table.py", "max_risk"),  # --choose, as its message says
     ("decisions/policy.py", "max_risk"),  # a key of policy.json
     ("decisions/policy.py", "min_coverage"),
+    ("formats/json_schema.py", "min_precision"),  # words of the schema of policy.json
+    ("formats/json_schema.py", "min_recall"),
     ("torch/collect.py", "ignore_label"),
 }
 
@@ -76,12 +79,16 @@ def literals(path):
             yield str(node.value)
 
 
+@cache
 def messages():
-    """Yield (module, text) of all literals."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        module = path.relative_to(SOURCE).as_posix()
-        if module not in NO_MESSAGE:
-            yield from ((module, text) for text in literals(path))
+    """Return (module, text) of all literals."""
+    modules = {path.relative_to(SOURCE).as_posix(): path for path in sorted(SOURCE.rglob("*.py"))}
+    return [
+        (name, text)
+        for name, path in modules.items()
+        if name not in NO_MESSAGE
+        for text in literals(path)
+    ]
 
 
 def arguments():
@@ -175,6 +182,40 @@ def test_the_command_says_options(message, said):
     assert in_options(message) == said
 
 
+def test_an_option_of_another_command_is_said_with_it():
+    """`--prior` was named by commands that refuse it: no such option."""
+    message = "No finite temperature; `prior=1.0` (--prior 1) helps."
+    fit = {"--prior", "--method"}
+    for_fit = in_options(message, fit, lambda: fit)
+    assert for_fit == "No finite temperature; `--prior 1` helps."
+    of_others = in_options(message, {"--max-risk"}, lambda: fit)
+    assert of_others == "No finite temperature; `temperance fit --prior 1` helps."
+    assert (
+        in_options("`--max-risk` and `--nowhere`", {"--json"}, lambda: fit)
+        == "`--max-risk` and `--nowhere`"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("threshold", "--max-risk", 0.1),
+        ("policy", "--min-precision", 0.8),
+        ("plan",),
+        ("shift", "b"),
+    ],
+)
+def test_the_way_out_of_no_optimum_is_a_command_that_takes_it(run, tmp_path, words):
+    """Followed to the letter, `--prior 1` ends in a calibrator, of every command that fits."""
+    z, y = rows()
+    np.savez(tmp_path / "a.npz", logits=z, labels=z.argmax(axis=1))
+    np.savez(tmp_path / "b.npz", logits=z[::-1], labels=y[::-1])
+    name, *more = (f"{each}.npz" if each == "b" else each for each in words)
+    ended = run(name, "a.npz", *more, code=None)
+    assert "`temperance fit --prior 1`" in ended.stderr
+    run("fit", "a.npz", "--prior", 1)
+
+
 def test_a_refused_promise_names_the_option(run, tmp_path):
     """No Python name where a risk cannot be promised."""
     z, y = rows()
@@ -258,6 +299,7 @@ def test_table_frame_and_json_say_the_same():
     }
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_a_report_of_answers_speaks_of_answers(run, tmp_path):
     """Right answers are the event, not a class by its number; of named classes it is the name."""
     rng = np.random.default_rng(0)
@@ -283,6 +325,7 @@ def test_a_report_of_answers_speaks_of_answers(run, tmp_path):
     assert "Another question: how often the predicted class is right" in page
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_a_report_explains_the_map_that_it_shows(run, tmp_path):
     """What a temperature cannot do is no news of a map per class; labels are counted in all."""
     z, y = rows(500)
@@ -314,14 +357,14 @@ def test_labels_of_a_second_file_are_asked_for_by_their_own_option(run, tmp_path
     shift = ("shift", "ref.npy", "new.npy", "--quick", "--json", "--labels", "new_y.npy")
     told = run(*shift, code=2).stderr
     assert "ref.npy: has no labels" in told
-    assert "or give their file with `--reference-labels`." in told
+    assert "A .npy file has no place for them: give their file with `--reference-labels`." in told
     done = json.loads(run(*shift, "--reference-labels", "ref_y.npy").stdout)
     z, y = np.load(tmp_path / "ref.npy"), np.load(tmp_path / "ref_y.npy")
     scaling = tp.TemperatureScaling.fit(z, y)
     assert done["reference"]["temperature"] == pytest.approx(scaling.temperature, rel=1e-9)
     fit = ("fit", "ref.npy", "--labels", "ref_y.npy", "--test", "new.npy", "--quick")
-    assert "or give their file with `--test-labels`." in run(*fit, code=2).stderr
+    assert "give their file with `--test-labels`." in run(*fit, code=2).stderr
     run(*fit, "--test-labels", "new_y.npy")
     threshold = ("threshold", "ref.npy", "--labels", "ref_y.npy", "--test", "new.npy")
     told = run(*threshold, "--max-risk", "0.5", code=2).stderr
-    assert "new.npy: has no labels. Name their column with `--label-column`.\n" in told
+    assert "A .npy file has no place for them: save all of it as .npz.\n" in told

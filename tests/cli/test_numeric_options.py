@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import shutil
 import typing
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from typer.models import OptionInfo
 
+from commands import run_in
 from temperance.cli import app
 
 VALUES = [
@@ -19,10 +21,10 @@ COMMANDS = {  # name -> a call that works
     "apply": ["apply", "c.json", "cal.npz", "-o", "out.npz"],
     "evaluate": ["evaluate", "probs.npz", "--quick"],
     "compare": ["compare", "cal.npz", "probs.npz", "--quick"],
-    "shift": ["shift", "cal.npz", "test.npz"],
+    "shift": ["shift", "cal.npz", "test.npz", "--quick"],
     "cascade": ["cascade", "cal.npz", "test.npz", "--cost", "0.1"],
     "judge": ["judge", "judged.npz"],
-    "plan": ["plan", "cal.npz"],
+    "plan": ["plan", "cal.npz", "--error", "0.3"],
     "threshold": ["threshold", "cal.npz", "--max-risk", "0.4", "-o", "policy.json"],
     "policy": ["policy", "cal.npz", "--calibrator", "c.json", "-o", "bands.json"],
     "serve": ["serve", "c.json", "--port", "0"],
@@ -58,25 +60,33 @@ def no_constant(text):
     raise AssertionError(message)
 
 
-@pytest.fixture
-def inputs(tmp_path, run):
-    """Few rows, and what commands on them need."""
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    """A folder of few rows, and what commands on them need."""
+    folder = tmp_path_factory.mktemp("rows")
     rng = np.random.default_rng(0)
     for name in ("cal", "test"):
         z = rng.normal(size=(120, 3)) * 3.0
         p = np.exp(z / 2.0)
         p /= p.sum(axis=1, keepdims=True)
         y = (p.cumsum(axis=1) < rng.random((120, 1))).sum(axis=1)
-        np.savez(tmp_path / f"{name}.npz", logits=z, labels=y)
-        np.savez(tmp_path / "probs.npz", probs=p, labels=y)
-    run("fit", "cal.npz", "--quick", "-o", "c.json")
+        np.savez(folder / f"{name}.npz", logits=z, labels=y)
+        np.savez(folder / "probs.npz", probs=p, labels=y)
+    run_in(folder, "fit", "cal.npz", "--quick", "-o", "c.json")
     asked = np.where(np.arange(120) < 30, y == 0, np.nan)
-    np.savez(tmp_path / "judged.npz", verdict=(p[:, 0] > 0.4).astype(float), label=asked)
-    np.savez(tmp_path / "ids.npz", logits=z, labels=y, ids=np.arange(120))
-    run("monitor", "init", "m.db", "--calibrator", "c.json")
-    run("monitor", "log", "m.db", "ids.npz")
-    run("monitor", "label", "m.db", "ids.npz")
-    return tmp_path
+    np.savez(folder / "judged.npz", verdict=(p[:, 0] > 0.4).astype(float), label=asked)
+    np.savez(folder / "ids.npz", logits=z, labels=y, ids=np.arange(120))
+    return folder
+
+
+@pytest.fixture
+def inputs(tmp_path, rows, run, command):
+    """The same in a folder of the test's own, with a monitor for commands of one."""
+    shutil.copytree(rows, tmp_path, dirs_exist_ok=True)
+    if command.startswith("monitor"):
+        run("monitor", "init", "m.db", "--calibrator", "c.json")
+        run("monitor", "log", "m.db", "ids.npz")
+        run("monitor", "label", "m.db", "ids.npz")
 
 
 def test_the_list_is_not_empty():

@@ -2,10 +2,13 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from commands import run_in
 
 FLOOR = 0.01
 TOLD = "as in the fit of the calibrator"
@@ -25,12 +28,20 @@ def votes(path, n, seed, least=0.0):
     return path
 
 
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A folder of two files of votes, and a calibrator of the first."""
+    made = tmp_path_factory.mktemp("votes")
+    votes(made / "cal.npz", 1_500, 0)
+    votes(made / "new.npz", 1_500, 1)
+    run_in(made, "fit", "cal.npz", "--floor", FLOOR, "--quick")
+    return made
+
+
 @pytest.fixture
-def folder(tmp_path, run):
-    votes(tmp_path / "cal.npz", 1_500, 0)
-    votes(tmp_path / "new.npz", 1_500, 1)
-    run("fit", "cal.npz", "--floor", FLOOR, "--quick")
-    return tmp_path
+def folder(tmp_path, fitted):
+    """The same in the folder of `run`."""
+    return shutil.copytree(fitted, tmp_path, dirs_exist_ok=True)
 
 
 OPENS = r"temperance.formats import.*\bload\b|Map\.read\(|dealing_of\("

@@ -344,9 +344,14 @@ def test_commands_refuse_bad_input(run, saved, tmp_path):
         (("sql", "calibrator.json", "--group-column", "g"), "--group-column"),
         (("sql", "calibrator.json", "--verify", "narrow.npz"), "3 classes"),
         (("sql", "calibrator.json", "--database", "x"), "--database"),
+        (("sql", "calibrator.json", "-o", "query.py"), "one of the suffixes .sql .txt"),
+        (("sql", "calibrator.json", "-o", "query.json"), "one of the suffixes .sql .txt"),
+        (("polars", "calibrator.json", "-o", "code.sql"), "one of the suffixes .py .txt"),
         (("nothing", "calibrator.json"), "No such command"),
     ):
         assert message in run("export", *call, code=2).stderr
+    assert {each.suffix for each in tmp_path.iterdir()} == {".npz", ".json"}
+    assert tp.load(tmp_path / "calibrator.json")
 
 
 def curve(knots, k=2):

@@ -117,9 +117,11 @@ def test_label_matrices(export, method, end):
 
 @pytest.mark.parametrize("name", ["temperature", "bias-corrected-temperature", "identity"])
 def test_a_division_before_the_softmax_and_nothing_else(export, name):
-    """The graph keeps its nodes; the map adds one, or two, in single precision."""
+    """The graph keeps its nodes; the map adds a few, in single precision: two for offsets."""
     result, path = export(made.classifier(), fitted(name, 5))
-    added = {"temperature": ["Div"], "bias-corrected-temperature": ["Div", "Add"], "identity": []}
+    division = ["ReduceMax", "Sub", "Div"]
+    added = {"temperature": division, "bias-corrected-temperature": [*division, "Add"],
+             "identity": []}  # fmt: skip
     assert op_types(path) == ["Gemm", *added[name], "Softmax"]
     assert result.precision == "float32"
     assert result.reads == "z"
@@ -306,19 +308,21 @@ def test_double_precision_stays(export):
     """No node in single precision."""
     x = made.rows().astype(np.float64)
     result, path = export(made.classifier(dtype=np.float64), fitted("temperature", 5), verify=x)
-    assert op_types(path) == ["Gemm", "Div", "Softmax"]
+    assert op_types(path) == ["Gemm", "ReduceMax", "Sub", "Div", "Softmax"]
     assert result.precision == "float64"
     assert result.parity.largest_difference < 1e-14
 
 
 def test_single_precision_that_is_too_coarse_becomes_double(export):
-    """Logits near 1e5: a division in float32 moves probabilities by more than 1e-6."""
+    """Biases near 1e5 that undo the model's: sums in float32 are off by more than 1e-6."""
+    bias = np.array([123457.0, -123457.0, 0.0, 54321.0, -54321.0])
     far = made.model(
         [made.node("Gemm", "x w b", "z"), made.node("Softmax", "z", "probs")],
         [("probs", made.FLOAT, ["n", 5])],
-        weights={"w": made.WEIGHTS, "b": made.BIAS + np.float32(123457.0)},
+        weights={"w": made.WEIGHTS, "b": (made.BIAS - 1.7 * bias).astype(np.float32)},
     )  # fmt: skip
-    result, _ = export(far, tp.TemperatureScaling(1.7, n_classes=5), verify=made.rows())
+    calibrator = tp.BiasCorrectedTemperatureScaling(1.7, bias)
+    result, _ = export(far, calibrator, verify=made.rows())
     assert result.precision == "float64"
     assert result.parity.holds
 

@@ -354,6 +354,7 @@ def test_the_command_prints_the_proof(shell, tmp_path):
         ("model.onnx model.onnx -o n.onnx", "model.onnx"),
         ("model.onnx newer.json -o n.onnx", "written by a newer temperance"),
         ("model.onnx calibrator.json -o model.onnx", "model.onnx"),
+        ("model.onnx calibrator.json -o n.sql", "one of the suffixes .onnx, got 'n.sql'"),
         ("model.onnx calibrator.json -o no/n.onnx", "must lie in a directory that exists"),
         ("model.onnx calibrator.json -o n.onnx --output-name zz", "`--output-name` must be"),
         ("model.onnx calibrator.json -o n.onnx --logits zz", "`--logits` must be"),

@@ -14,7 +14,7 @@ import pytest
 import temperance as tp
 from mutations import json_mutations
 from temperance.calibrators import METHODS
-from temperance.decisions import load_policy, policy_id
+from temperance.decisions import load_cascade, load_policy, policy_id
 from temperance.decisions.policy import policy_of
 from temperance.formats import content_id, schema
 from temperance.readers.json_object import JsonObject
@@ -106,6 +106,21 @@ def test_golden_files_give_the_same_probabilities(path, tmp_path):
         of_models = list(rows.transpose(1, 0, 2)) if calibrator.traits.members else rows
         probs = calibrator.apply(of_models, **settings)
     assert probs == pytest.approx(np.array(top["probs"]), abs=1e-13)
+
+
+def test_a_cascade_of_version_1_routes_rows_as_it_did(tmp_path):
+    """What the version that wrote it gave: who answers, whom the first asks, 1e-13 in between."""
+    path = FOLDER.with_name("golden_cascades") / "three-models.json"
+    assert sha256(path.read_bytes()).hexdigest()[:16] == "447554fbfc39deca"
+    top, file = content(path), tmp_path / "cascade.json"
+    file.write_text(json.dumps(top["cascade"]), encoding="utf-8")
+    logits = {name: np.array(rows) for name, rows in top["logits"].items()}
+    policy = load_cascade(file)
+    assert policy.goes_on(logits["small"]).tolist() == top["first_goes_on"]
+    routed = policy.apply(logits)
+    assert [policy.names[number] for number in routed.model] == top["answered_by"]
+    assert set(top["answered_by"]) == {"small", "mid", "large"}
+    assert routed.probs == pytest.approx(np.array(top["probs"]), abs=1e-13)
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ def texts(path):
 
 
 @pytest.mark.parametrize("absolute", [True, False])
+@pytest.mark.usefixtures("quick_plans")
 def test_no_kept_file_tells_a_folder(run, folder, tmp_path, absolute):
     """Calibrators, policies and reports of every command: names, whatever way paths are given."""
     at = folder if absolute else FOLDER

@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,13 @@ def top(path):
     return path.relative_to(SRC).parts[0].removesuffix(".py")
 
 
+@cache
 def imports(path):
+    """Names that a module imports anywhere, as they stand."""
+    return list(_imports(path))
+
+
+def _imports(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} has a relative import"
@@ -100,24 +107,29 @@ def imports(path):
             yield from (alias.name for alias in node.names)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SRC)))
-def test_imports_point_down(path):
+@pytest.mark.parametrize("part", sorted(set(map(top, MODULES))))
+def test_imports_point_down(part):
     """No module imports a name of its own layer or of a later one."""
-    for name in imports(path):
+    for path, name in imports_of(part):
         parts = name.split(".")
         if parts[0] == "temperance":
             assert len(parts) > 1, f"{path} imports the package root"
-            if parts[1] != top(path):
-                assert LAYER[parts[1]] < LAYER[top(path)], f"{path} imports {name}"
+            if parts[1] != part:
+                assert LAYER[parts[1]] < LAYER[part], f"{path} imports {name}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SRC)))
-def test_optional_packages_stay_in_their_place(path):
+@pytest.mark.parametrize("part", sorted(set(map(top, MODULES))))
+def test_optional_packages_stay_in_their_place(part):
     """Each heavy package is imported only where it is used."""
-    for name in imports(path):
+    allowed = {"temperance", "numpy", *sys.stdlib_module_names}
+    for path, name in imports_of(part):
         root = name.split(".")[0]
-        allowed = {"temperance", "numpy", *sys.stdlib_module_names}
-        assert root in allowed or top(path) in OPTIONAL[root], f"{path} imports {name}"
+        assert root in allowed or part in OPTIONAL[root], f"{path} imports {name}"
+
+
+def imports_of(part):
+    """Modules of a folder (or the one of this name), each with every name that it imports."""
+    return [(path, name) for path in MODULES if top(path) == part for name in imports(path)]
 
 
 def loaded_by(code):

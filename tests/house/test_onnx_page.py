@@ -19,7 +19,8 @@ def test_the_example_runs(tmp_path):
         [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True,
         check=True,
     )  # fmt: skip
-    assert ended.stdout.splitlines() == ["Div before the final Softmax", "True True"]
+    placed = "ReduceMax, Sub, Div before the final Softmax"
+    assert ended.stdout.splitlines() == [placed, "True True"]
 
 
 def test_the_call_with_a_temperature_runs(tmp_path):

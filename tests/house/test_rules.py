@@ -16,7 +16,6 @@ MODULES = {
     ".".join(path.relative_to(SRC.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(SRC.rglob("*.py"))
 }
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 
 LONGEST = 60  # lines of a function, its docstring not counted
 COMMANDS = "cli"  # here the signature is not counted: it is the list of a command's options
@@ -51,6 +50,12 @@ OF_NO_MODULE = {  # folder of tests -> what it holds
 }
 
 
+@pytest.fixture(scope="module")
+def trees():
+    """The syntax of every module."""
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
 def modules_imported(tree):
     """Names of our modules that a module imports anywhere, for its types alone too."""
     for node in ast.walk(tree):
@@ -71,9 +76,9 @@ def circle(graph):
     return []
 
 
-def test_no_circle_of_imports():
+def test_no_circle_of_imports(trees):
     """No module needs itself to be understood; imports for types alone count."""
-    graph = {name: set(modules_imported(tree)) & set(MODULES) for name, tree in TREES.items()}
+    graph = {name: set(modules_imported(tree)) & set(MODULES) for name, tree in trees.items()}
     assert sum(map(len, graph.values())) > len(MODULES)
     assert circle({**graph, "a": {"b"}, "b": {"a"}}) == ["a", "b", "a"]  # would be seen
     assert circle(graph) == []
@@ -88,9 +93,9 @@ def lines_of(function, *, signature):
     return function.end_lineno - first + 1 - doc
 
 
-def long_functions():
+def long_functions(trees):
     """Names of the functions that are longer than allowed."""
-    for name, tree in TREES.items():
+    for name, tree in trees.items():
         inside = name.removeprefix("temperance.")
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -99,9 +104,9 @@ def long_functions():
                     yield f"{inside}.{node.name}"
 
 
-def test_functions_are_short():
+def test_functions_are_short(trees):
     """At most 60 lines; the exceptions have a reason, and each is still needed."""
-    assert sorted(long_functions()) == sorted(LONG_FUNCTIONS)
+    assert sorted(long_functions(trees)) == sorted(LONG_FUNCTIONS)
 
 
 def test_large_files_hold_one_idea():
@@ -123,11 +128,11 @@ def test_tests_mirror_the_source():
     assert not list(TESTS.glob("test_*.py"))
 
 
-def kinds():
+def kinds(trees):
     """Names of the classes that a caller need not tell apart: calibrators, records, rows."""
     of_calibrators = {
         node.name
-        for name, tree in TREES.items()
+        for name, tree in trees.items()
         if name.startswith("temperance.calibrators.")
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)
@@ -142,17 +147,18 @@ def kinds_asked(tree):
             yield from (each.id for each in ast.walk(node.args[1]) if isinstance(each, ast.Name))
 
 
-def test_no_one_asks_which_calibrator_or_rows_it_holds():
+def test_no_one_asks_which_calibrator_or_rows_it_holds(trees):
     """What differs is a property or a method of the class; whether it is a calibrator is asked."""
-    assert {"TemperatureRecord", "Ensemble", "MultilabelScaling"} < kinds()
+    known = kinds(trees)
+    assert {"TemperatureRecord", "Ensemble", "MultilabelScaling"} < known
     asked = {
-        name: set(kinds_asked(tree)) & kinds()
-        for name, tree in TREES.items()
+        name: set(kinds_asked(tree)) & known
+        for name, tree in trees.items()
         if not name.startswith("temperance.calibrators")
     }
     assert {name: each for name, each in asked.items() if each} == {}
     example = ast.parse("isinstance(x, Ensemble | Rows)")
-    assert set(kinds_asked(example)) & kinds() == {"Ensemble", "Rows"}  # would be seen
+    assert set(kinds_asked(example)) & known == {"Ensemble", "Rows"}  # would be seen
 
 
 def picture():
@@ -171,11 +177,11 @@ def test_the_picture_of_folders_is_the_tree():
 
 
 @pytest.mark.parametrize("row", range(len(picture())))
-def test_the_picture_is_in_the_order_of_imports(row):
+def test_the_picture_is_in_the_order_of_imports(trees, row):
     """No row of CONTRIBUTING's table imports from a row below it."""
     rows = [{name.rstrip("/").removesuffix(".py") for name in names} for names in picture()]
     below = set().union(*rows[row + 1 :])
-    for name, tree in TREES.items():
+    for name, tree in trees.items():
         if name != "temperance" and name.split(".")[1] in rows[row]:
             assert not {each.split(".")[1] for each in modules_imported(tree)
                         if each.startswith("temperance.")} & below, name  # fmt: skip

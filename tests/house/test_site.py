@@ -69,6 +69,21 @@ def test_page_prints_what_it_shows(page, tmp_path):
     assert printed == [text.strip("\n") for text in shown]
 
 
+@pytest.mark.parametrize("page", ["answers", "cascades", "decisions"])
+def test_python_of_a_page_prints_what_it_shows(page, tmp_path):
+    """Of pages that also sketch: blocks with a text below, one after the other, print its words."""
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    blocks = [each[1:] for each in BLOCK.findall(text) if each[0] == "python" and each[2]]
+    program = "".join(f"print('\\0')\n{code}\n" for code, _ in blocks)
+    ended = subprocess.run(
+        [sys.executable, *QUIET, "-c", program], cwd=tmp_path, capture_output=True,
+        text=True, check=True, env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+    printed = [part.split() for part in ended.stdout.split("\0\n")[1:]]
+    assert printed == [shown.split() for _, shown in blocks]
+    assert blocks
+
+
 COMING = (DOCS / "coming-from.md").read_text(encoding="utf-8")
 PAIRS = re.findall(
     r"<!-- needs: (\w+) -->\n\n```python\n(.*?)```\n\n```text\n(.*?)```", COMING, flags=re.DOTALL

@@ -49,6 +49,6 @@ def test_python_of_the_page_runs():
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     names = {}
     exec(code, names)  # noqa: S102  (the page's own)
-    rate = names["found"].pass_rate
+    rate = names["rate"].pass_rate
     assert rate.low <= names["people"].mean() <= rate.high
-    assert names["found"].worth_labels > 300
+    assert names["rate"].worth_labels > 300

@@ -148,6 +148,7 @@ def test_events_of_levels_as_by_hand(rows):
     assert mean == pytest.approx(cumulative_calibration_error(p, y, weights=w))
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_the_report_shows_levels(run, tmp_path):
     """A section with the measures before and after, a picture each, and a row per level."""
     rng = np.random.default_rng(4)

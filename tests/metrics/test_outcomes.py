@@ -13,6 +13,8 @@ from temperance.checks.answer_scores import ANSWER_CLASSES
 from temperance.metrics.outcomes import Outcomes
 from temperance.plots import CorpDisplay
 
+pytestmark = pytest.mark.usefixtures("quick_plans")  # pages show how many labels would tell
+
 
 @pytest.fixture
 def matrix():

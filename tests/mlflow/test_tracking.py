@@ -164,3 +164,12 @@ def test_bad_input_is_refused(sample, tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(tp.InvalidInputError, match="holds no calibrator"):
         load_calibrator((tmp_path / "folder").as_uri())
+
+
+def test_a_store_that_cannot_be_opened_is_said(tmp_path):
+    """The small client has no database, which is where MLflow logs unless it is told otherwise."""
+    import mlflow
+
+    mlflow.set_tracking_uri("nowhere://x")
+    with pytest.raises(tp.InvalidInputError, match=r"nowhere://x.*MLFLOW_TRACKING_URI"):
+        log(tp.TemperatureScaling(2.0))

@@ -22,6 +22,7 @@ CONFUSED = {
     "nan": {"logits": [np.nan, 0.0]},
     "text": {"logits": "cat"},
     "nothing": {},
+    "two kinds of scores": {"logits": [1.0, 0.0], "probs": [0.5, 0.5]},
     "NUL": {"ids": "a\0b", "logits": [1.0, 0.0]},
     "half a character": {"ids": "a\ud800", "logits": [1.0, 0.0]},
     "a long id": {"ids": "é" * 1001, "logits": [1.0, 0.0]},
@@ -410,3 +411,11 @@ def test_no_label_lands_behind_a_check(store, registry, address):
     assert check(other, registry).n_labels == 1
     writer.close()
     other.close()
+
+
+@pytest.mark.parametrize("row", [CONFUSED["nothing"], CONFUSED["two kinds of scores"]])
+def test_scores_are_given_once(monitor, row):
+    """Neither, or both of which one would be taken in silence: the error names the two."""
+    monitor.log("bad", **row)
+    with pytest.raises(tp.InvalidInputError, match="`logits` or `probs`, one of both"):
+        monitor.flush(20)

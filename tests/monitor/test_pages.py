@@ -85,7 +85,7 @@ def test_an_empty_store_has_a_page(store, registry):
     check_stands_alone(text)
     assert "Nothing is known yet" in words_of(text)
     assert "What is served Cannot tell" in words_of(text)
-    assert "Log labels of what was served." in words_of(text)
+    assert "Log what is served, with ids; then its labels." in words_of(text)
 
 
 def test_a_calibrated_stream_has_no_alarm(store, clock, registry, traffic):

@@ -1,5 +1,8 @@
 """A re-fit serves when labels that neither saw speak for it; promises are made again or go."""
 
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -231,3 +234,21 @@ def test_large_windows_are_cut_into_few_blocks(store, registry, traffic, clock, 
         new = q - np.logaddexp.reduce(q, axis=1, keepdims=True)
         expected += (new - served[rows])[np.arange(len(rows)), y[rows]].sum()
     assert outcome.challenge.log_evidence == pytest.approx(expected, abs=1e-4)
+
+
+def test_rows_after_a_re_fit_are_those_of_what_serves_then(
+    address, store, registry, traffic, monkeypatch
+):
+    """The file of what serves is looked at once a second, and at once after a re-fit."""
+    still = SimpleNamespace(time=time.time, monotonic=lambda: 5.0)
+    monkeypatch.setattr("temperance.monitor.monitor.clocks", still)
+    monitor = tp.Monitor(address)
+    z, y, ids = traffic(800, 4.0)
+    monitor.log(ids, z)
+    monitor.label(ids, y)
+    assert monitor.refit(last=800).promoted
+    monitor.log("next", z[0])
+    monitor.label(["next"], y[:1])
+    monitor.close()
+    served = np.concatenate([part.calibrators for part in store.labelled()])
+    assert set(served[:800]) != {served[800]} == {registry.current()}

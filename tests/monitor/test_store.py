@@ -10,12 +10,24 @@ import numpy as np
 import pytest
 
 import temperance as tp
-from temperance.monitor import Logged, Settings, Store, check
+from commands import run_in
+from temperance.monitor import Labelled, Logged, Settings, Store, check
 from temperance.monitor.database import _LOCK
 from temperance.monitor.schema import MIGRATIONS, VERSION
 from temperance.monitor.scores import packed
+from temperance.writers import write_probs
 
 ID = "sha256:" + "0" * 64
+
+
+class MissingId:
+    """What pandas.NA is as text."""
+
+    def __str__(self):
+        return "<NA>"
+
+
+MISSING_ID = MissingId()
 
 
 def rows_of(store, **settings):
@@ -254,6 +266,7 @@ def test_labels_that_are_none(store, labels, message):
     ("arguments", "message"),
     [
         ({"ids": ["a", None], "logits": [[1.0, 0.0]] * 2}, "`ids` must all be there; row 1"),
+        ({"ids": ["a", MISSING_ID], "logits": [[1.0, 0.0]] * 2}, "`ids` must all be there; row 1"),
         ({"ids": "ab", "logits": [[1.0, 0.0]] * 2}, "`ids`"),
         ({"ids": ["a"], "logits": [[1.0, 0.0]] * 2}, "one per row: 1 of 2"),
         ({"ids": ["a"], "logits": [[np.nan, 0.0]]}, "`logits`"),
@@ -268,6 +281,13 @@ def test_predictions_that_are_none(store, arguments, message):
     with pytest.raises(tp.InvalidInputError, match=message):
         store.log(**arguments, calibrator=ID)
     assert store.counts().predictions == 0
+
+
+def test_labels_of_ids_that_a_table_made_fractions_find_their_rows(store):
+    """A left join that met an empty cell makes 7.0 of 7, in pandas: one id, never parked."""
+    store.log(np.arange(3), [[1.0, 0.0]] * 3, calibrator=ID)
+    assert store.label(np.array([0.0, 1.0]), [0, 1]).new == 2
+    assert store.label([2.0, 2.5], [0, 1]) == Labelled(1, 0, 0, 1)
 
 
 def test_no_rows_are_nothing(store):
@@ -623,3 +643,34 @@ def test_counts_of_a_clock_that_went_back(store, clock, address):
     clock.now -= 100
     counts = store.counts()
     assert (counts.matured, counts.matured_labelled, counts.labels) == (1, 1, 2)
+
+
+def test_a_label_of_7_0_as_text_finds_the_prediction_7(store):
+    """A table program wrote it so; where both ids stand, they are two, and others wait."""
+    store.log(["7", "8", "1", "1.0"], [[1.0, 0.0]] * 4, calibrator=ID)
+    assert store.label(["7.0", "8.00", "9.0"], [0, 1, 1]) == Labelled(2, 0, 0, 1)
+    assert store.label(["7"], [0]) == Labelled(0, 1, 0, 0)
+    assert store.label(["1", "1.0"], [0, 1]) == Labelled(2, 0, 0, 0)
+    assert store.label(["1.0"], [1]) == Labelled(0, 1, 0, 0)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_rows_that_lack_a_label_are_left_out_of_a_file(tmp_path, suffix):
+    """`--na drop` of the command, which the error names, did not end without an error."""
+    file = tmp_path / "calibrator.json"
+    tp.save(tp.TemperatureScaling(2.0), file)
+    run_in(tmp_path, "monitor", "init", "s.db", "--calibrator", file)
+    scores = {"probs": [[0.5, 0.5]] * 2, "ids": [1, 2], "classes": ["a", "b"]}
+    write_probs(tmp_path / "log.csv", **scores)
+    run_in(tmp_path, "monitor", "log", "s.db", "log.csv")
+    rows = (
+        "id,label\n1,\n2,b\n"
+        if suffix == ".csv"
+        else '{"id": 1, "label": null}\n{"id": 2, "label": "b"}\n'
+    )
+    (tmp_path / f"labels{suffix}").write_text(rows, encoding="utf-8")
+    words = ("monitor", "label", "s.db", f"labels{suffix}")
+    assert "--na drop" in run_in(tmp_path, *words, code=2).stderr
+    done = run_in(tmp_path, *words, "--na", "drop")
+    assert "1 labels written" in done.stdout
+    assert "1 of 2 rows was left out" in done.stderr

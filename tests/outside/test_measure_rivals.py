@@ -51,8 +51,8 @@ def test_scikit_learn_isotonic(binary):
 def test_scikit_learn_quantile_bins(sample):
     """Where nothing is tied and n divides: its "quantile" bins are our bins of equal mass.
 
-    It puts edges between rows and closes bins on the left, we close them on the right on a row.
-    With ties it may leave bins empty and drop them; we never part ties either.
+    It puts edges between rows, we put them on a row. With ties it may leave bins empty and drop
+    them; we never part ties either.
     """
     theirs = pytest.importorskip("sklearn.calibration")
     z, y = sample(seed=12, n=300, k=2)

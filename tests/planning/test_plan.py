@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -170,30 +171,33 @@ def test_more_is_needed_for_less(sample):
         assert each.labels_for_ece > base.labels_for_ece
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_blocks_types_offsets_and_order(sample, monkeypatch):
     """Small blocks, float32 probabilities, offsets, shuffled and read-only rows: the same plan."""
     z, _ = sample(2, n=300)
-    expected = tp.plan(z)
+    plan = partial(tp.plan, ece=0.1)
+    expected = plan(z)
     z.flags.writeable = False
     rng = np.random.default_rng(0)
-    assert tp.plan(rng.permutation(z) + rng.normal(size=(300, 1)) * 9) == expected
-    assert tp.plan(tp.logits_from_probs(reference.softmax(z))) == expected
+    assert plan(rng.permutation(z) + rng.normal(size=(300, 1)) * 9) == expected
+    assert plan(tp.logits_from_probs(reference.softmax(z))) == expected
     monkeypatch.setattr(numerics, "BLOCK_ELEMENTS", 40)
-    assert tp.plan(z) == expected
+    assert plan(z) == expected
 
 
 def test_weights(sample):
     """Equal weights change nothing, rows of weight 0 are not there, unequal weights cost."""
     z, _ = sample(2, n=300)
-    plain = tp.plan(z[:200])
-    assert tp.plan(z[:200], weights=np.full(200, 3.0)) == plain
-    zeros = tp.plan(z, weights=np.arange(300) < 200)
+    plan = partial(tp.plan, ece=0.1)
+    plain = plan(z[:200])
+    assert plan(z[:200], weights=np.full(200, 3.0)) == plain
+    zeros = plan(z, weights=np.arange(300) < 200)
     for name in ("temperature", "precision", "ece"):
         count = f"labels_for_{name}"
         assert getattr(zeros, count) == getattr(plain, count)
     halves = np.where(np.arange(200) % 2, 1.0, 3.0)  # worth 1 / 1.25 of the rows
-    unequal = tp.plan(np.repeat(z[:100], 2, axis=0), weights=halves)
-    equal = tp.plan(z[:100])
+    unequal = plan(np.repeat(z[:100], 2, axis=0), weights=halves)
+    equal = plan(z[:100])
     assert unequal.labels_for_precision == pytest.approx(1.25 * equal.labels_for_precision, abs=1)
     assert unequal.labels_for_ece == pytest.approx(1.25 * equal.labels_for_ece, rel=0.05)
 
@@ -252,6 +256,7 @@ def test_errors(options, message):
         tp.plan(logits, **{k: v for k, v in options.items() if k != "logits"})
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_command_on_unlabelled_rows(run, tmp_path, sample):
     """JSON is the plan of the file's logits; without --json three sentences and the source."""
     z, _ = sample(1, n=400)
@@ -270,21 +275,24 @@ def test_command_on_unlabelled_rows(run, tmp_path, sample):
         assert words in text
 
 
+@pytest.mark.usefixtures("quick_plans")
 def test_command_uses_labels_and_calibrators(run, tmp_path, sample):
     """Labelled rows are scaled by their own fit, others by a calibrator's; both give the error."""
     z, y = sample(1, n=400)
     np.savez(tmp_path / "cal.npz", logits=z, labels=y)
     fitted = tp.TemperatureScaling.fit(z, y)
     tp.save(fitted, tmp_path / "calibrator.json")
-    expected = tp.plan(fitted.scale(z), pilot=fitted.record).to_dict()
-    result = json.loads(run("plan", "cal.npz", "--json").stdout)
+    wide = ("--error", "0.1")
+    expected = tp.plan(fitted.scale(z), ece=0.1, pilot=fitted.record).to_dict()
+    result = json.loads(run("plan", "cal.npz", *wide, "--json").stdout)
     assert result == {**expected, "scaled_by": fitted.temperature, "report": None, "warnings": []}
     new, _ = sample(2, n=300)
     np.savez(tmp_path / "new.npz", logits=new)
-    result = json.loads(run("plan", "new.npz", "--calibrator", "calibrator.json", "--json").stdout)
-    expected = tp.plan(fitted.scale(new), pilot=fitted.record).to_dict()
+    command = ("plan", "new.npz", "--calibrator", "calibrator.json", *wide)
+    result = json.loads(run(*command, "--json").stdout)
+    expected = tp.plan(fitted.scale(new), ece=0.1, pilot=fitted.record).to_dict()
     assert result == {**expected, "scaled_by": fitted.temperature, "report": None, "warnings": []}
-    assert "of calibrator.json" in run("plan", "new.npz", "--calibrator", "calibrator.json").stdout
+    assert "of calibrator.json" in run(*command).stdout
 
 
 def test_command_reads_probabilities_and_says_what_it_ignores(run, tmp_path):

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 import reference
 import temperance as tp
 from temperance.plots import ConfidenceDisplay, ReliabilityDisplay, to_svg
+from temperance.plots.theme import Shares
 
 
 @pytest.fixture
@@ -68,3 +69,17 @@ def test_svg_escapes_text():
     svg = to_svg(Figure(), title="<b>", description="a & b")
     assert "<b>" not in svg
     assert "a &amp; b" in svg
+
+
+@pytest.mark.parametrize(
+    ("ticks", "words"),
+    [
+        ([0.7, 0.725, 0.75], ["70.0 %", "72.5 %", "75.0 %"]),
+        ([0.0, 0.1, 0.2], ["0 %", "10 %", "20 %"]),
+        ([0.0, 0.0025, 0.005], ["0.00 %", "0.25 %", "0.50 %"]),
+        ([-0.25, 0.0, 1.0, 1.25], ["", "0 %", "100 %", ""]),
+    ],
+)
+def test_ticks_of_shares_say_where_they_are(ticks, words):
+    """72.5 % is not 72 %; all of an axis have as many decimals."""
+    assert Shares().format_ticks(ticks) == words

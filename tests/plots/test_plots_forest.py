@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 import temperance as tp
 from temperance import Estimate
-from temperance.plots import FrequencyDisplay, TemperatureDisplay, to_svg
-from temperance.plots.dots import fitting
+from temperance.plots import ClassBiasDisplay, FrequencyDisplay, TemperatureDisplay, to_svg
+from temperance.plots.dots import fitting, fitting_apart, width_of
 from temperance.plots.theme import INK, MUTED, OVER, UNDER
 
 GIVEN = {
@@ -184,3 +184,33 @@ def test_matplotlibs_state_is_left_alone():
     assert drawn[0] == drawn[1]
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == figures
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"Genus_{i // 5:02d} species-{i:03d} (subsp. vulgaris)" for i in range(100)],
+        [f"{i} {'long ' * 20}" for i in range(12)],
+        [f"{'long ' * 20}{i}" for i in range(12)],
+        [f"{'x' * 50}{i}{'y' * 50}" for i in range(12)],
+        ["x" * 80, "x" * 81, "x" * 80 + "y"],
+    ],
+)
+def test_shortened_names_are_told_apart(names):
+    """No two names look the same, and each fits its place."""
+    shown = fitting_apart(names, 130.0)
+    assert len({*shown}) == len(names)
+    assert all(width_of(each) * 10.0 <= 130.0 + 1e-9 for each in shown)
+    display = ClassBiasDisplay.from_biases(dict.fromkeys(names, 0.1))
+    assert [text.get_text() for text in display.ax_.get_yticklabels()] == shown
+
+
+def test_one_name_twice_stays_the_same():
+    """Names that are equal are no reason to look further."""
+    assert fitting_apart(["a" * 80, "a" * 80, "b"], 60.0)[2] == "b"
+
+
+def test_a_bias_of_nothing_has_no_sign_below_0():
+    """What rounds to 0 is +0.00."""
+    display = ClassBiasDisplay.from_biases({"a": -0.001, "b": 0.001})
+    assert [text.get_text() for text in display.ax_.texts][:2] == ["+0.00", "+0.00"]

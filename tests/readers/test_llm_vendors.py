@@ -20,10 +20,14 @@ SHARED = reference.SHARED / "mmlu16_llama13b.npz"
 
 @cache
 def answers():
-    """Log-probabilities of four letters, and which is right: of MMLU where it is at hand."""
+    """Log-probabilities of four letters, and which is right: of MMLU where it is at hand.
+
+    Every sixth question, of all subjects: 481 rows.
+    """
     if SHARED.is_file():
         with np.load(SHARED) as file:
-            return np.log(file["probs"].astype(np.float64)), file["labels"].astype(int)
+            probs, labels = file["probs"][::6], file["labels"][::6]
+            return np.log(probs.astype(np.float64)), labels.astype(int)
     rng = np.random.default_rng(0)
     z = rng.normal(size=(500, 4)) * 2
     y = (z / 1.7 + rng.gumbel(size=z.shape)).argmax(axis=1)

@@ -740,8 +740,8 @@ ROW = '{"logits": [1, 2], "label": 0, "weight": 1}\n'
         ('{"logits": []}\n', "line 1: `logits` must not be an empty list."),
         ('{"logits": [1, "2"]}\n', "line 1: `logits` must hold numbers, got '2'."),
         ('{"logits": [1, true]}\n', "line 1: `logits` must hold numbers, got True."),
-        ('{"logits": [1, null]}\n', "line 1: `logits` must hold numbers, got None."),
-        ('{"logits": null}\n', "line 1: `logits` must hold numbers, got None."),
+        ('{"logits": [1, null]}\n', "line 1: lacks a value in `logits` (null). Leave such"),
+        ('{"logits": null}\n', "line 1: has no value of `logits` (null). Leave such rows out"),
         ('{"logits": [[1, 2]]}\n', "line 1: `logits` must hold numbers, got [1, 2]."),
         (
             '{"logits": [1' + "0" * 400 + "]}",

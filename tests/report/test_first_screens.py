@@ -75,6 +75,16 @@ def test_a_promise(test, word):
         )
 
 
+def test_a_broken_policy_is_set_again_and_not_measured_again():
+    """What asks for the same promise stands in place of the file that broke it."""
+    made = replace(
+        decided(Outcome(500, 500, 120)),
+        files=Files(("a.npz",), "promise.json", (), (("--policy", "promise.json"),)),
+    )
+    _, command = screen(render_threshold(made))
+    assert command == "temperance threshold new-rows.npz --max-risk 0.1"
+
+
 def test_groups_come_in_order_of_what_to_worry_about():
     """A broken promise, a group that is never answered, then by the share of the promise used."""
     seen = Outcome(100, 100, 1)
@@ -95,7 +105,7 @@ def test_groups_come_in_order_of_what_to_worry_about():
     )  # fmt: skip
     page = render_threshold(content)
     words, _ = screen(page)
-    assert "Broken on the test rows In 1 of 3 groups, first broken: 90 of 400" in words
+    assert "Broken on the test rows In 1 of 3 groups, worst broken: 90 of 400" in words
     assert "Worst group broken 22.50 % of its answers are wrong" in words
     assert "Groups that are answered 3 of 4 groups" in words
     table = page[page.index('<section id="groups">') :]

@@ -96,7 +96,6 @@ def command_of(page):
 @pytest.mark.parametrize("make", MAKERS)
 def test_the_command_runs_and_reads_the_same_rows(make, run, tmp_path):
     """Copied from the page, it fits on the rows that the page is about; then the map is applied."""
-    pytest.importorskip("matplotlib")
     words = shlex.split(make(tmp_path))
     run(*words, "--quick", "--report", "e.html")
     page = (tmp_path / "e.html").read_text(encoding="utf-8")

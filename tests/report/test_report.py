@@ -152,7 +152,9 @@ def test_pages_in_a_browser(tmp_path):
     sides = {"a": reference.softmax(z), "b" * 60: reference.softmax(z / 2)}
     comparison = tp.compare(sides, y, n_resamples=100)
     page = render_comparison(comparison, title="t" * 100, facts=(("File", evil),))
-    check_pages(tmp_path, {**pages, "comparison": (page, 3)})
+    many = {f"model number {i}": sides[name] for i, name in enumerate([*sides, *sides])}
+    four = render_comparison(tp.compare(many, y, n_resamples=100), title="t", facts=())
+    check_pages(tmp_path, {**pages, "comparison": (page, 3), "four": (four, 5)})
 
 
 def test_split_of_the_log_loss_in_words():

@@ -1,5 +1,7 @@
 """The page and the picture of bands, and the page of coverages."""
 
+import html
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -79,8 +81,13 @@ def test_page_stands_alone(kind):
         rule = made.table.rules[made.table.risks.index(risk)]
         if rule is not None:
             assert f"{rule.outcome.errors:,} of {rule.outcome.accepted:,}" in words
+    assert "`" not in words
     if kind == "groups":
         assert "small" in words
+        table = page[page.index('<section id="groups">') :]
+        lacking = [each.group for each in made.bands.rule.parts if each.accept_from is None]
+        first = table[table.index("<tbody>") :].partition('<th scope="row">')[2]
+        assert not lacking or any(first.startswith(html.escape(each)) for each in lacking)
         assert "Which rows are accepted" in words
 
 

@@ -35,7 +35,8 @@ def found(name):
     if name == "two classes":
         z, y = rows(800, 0, k=2)
         new, labels = rows(800, 1, k=2)
-        return diagnose(z[:, 1] - z[:, 0], y, new[:, 1] - new[:, 0], labels, n_resamples=100)
+        classes = ["benign", "malignant"]
+        return diagnose(z, Positions(y), new, Positions(labels), classes=classes, n_resamples=100)
     if name == "ruled out":  # classes that the new rows hold, but are estimated at 0
         return diagnose(*rows(300, 0, k=6), *rows(300, 7, spread=0.5, k=6), n_resamples=100)
     new, labels = {
@@ -103,7 +104,7 @@ def test_temperatures():
     scalings = (value.reference, value.refitted, value.weighted)
     for line, scaling in zip(lines, scalings, strict=True):
         low, high = scaling.record.interval()
-        assert line[1:3] == [f"{scaling.temperature:.4f}", f"{low:.4g} to {high:.4g}"]
+        assert line[1:3] == [f"{scaling.temperature:.4f}", f"{low:#.4g} to {high:#.4g}"]
     worth = f"worth {value.covariates.effective_rows:,.0f} of 700"
     assert [line[3] for line in lines] == ["700", "700", worth]
     assert f"{value.moved:.1f} standard errors above" in about_move(value)
@@ -145,7 +146,7 @@ def test_measures_of_the_new_rows(name):
                 continue
             paired = comparison.differences[name_of_way]
             gap = paired.measures[measure]
-            assert difference == f"{gap.value:+.4f} {gap.low:+.4f} to {gap.high:+.4f}"
+            assert difference == f"{gap.value:+z.4f} {gap.low:+z.4f} to {gap.high:+z.4f}"
             assert verdict == paired.verdict(measure)
 
 
@@ -286,3 +287,14 @@ def test_command_line(run, tmp_path):
     assert json.loads(alone)["report"] is None
     refused = run("shift", "old.npz", "new.npz", "--report", "s.pdf", code=2)
     assert "s.pdf" in refused.stderr
+
+
+def test_two_classes_have_their_names():
+    """The event is called what it is: in the numbers that matter, and in every picture."""
+    page = page_of("two classes")
+    assert "Mean probability of class malignant" in words_of(page)
+    assert page.count("How often class malignant happens") == page.count(
+        ">Probability of class mal"
+    )
+    assert page.count("How often class malignant happens") >= 4
+    assert "class 1" not in page

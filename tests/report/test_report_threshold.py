@@ -114,7 +114,19 @@ def test_the_words_of_a_promise_lie_beside_the_curve(max_risk, sharp):
     y = (z / 2.2 * sharp + rng.gumbel(size=z.shape)).argmax(axis=1)
     z /= 2.2
     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    display = RiskCoverageDisplay.from_predictions(p, y, threshold=0.7, max_risk=max_risk)
+    check_words(RiskCoverageDisplay.from_predictions(p, y, threshold=0.7, max_risk=max_risk))
+
+
+def test_the_words_of_a_small_promise_lie_beside_the_curve():
+    """Where nearly all answers are right, the curve creeps along the line of the promise."""
+    rng = np.random.default_rng(0)
+    p = 1.0 / (1.0 + np.exp(5.0 - 1.8 * rng.normal(size=5_000)))
+    y = (rng.random(5_000) < p**1.2).astype(int)
+    check_words(RiskCoverageDisplay.from_predictions(p, y, max_risk=0.001))
+
+
+def check_words(display):
+    """The words of the promise are in the picture, and the curve does not run through them."""
     ax = display.ax_
     ax.figure.draw_without_rendering()
     words = next(each for each in ax.texts if each.get_text().startswith("promised"))

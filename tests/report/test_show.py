@@ -9,7 +9,12 @@ import pytest
 
 import reference
 import temperance as tp
+from temperance.calibrators import ends_text
+from temperance.drift.bets import Bet
+from temperance.drift.cause import _words
 from temperance.metrics.error_measures import ERROR_NAMES
+from temperance.printable import digits_text
+from temperance.report.findings import explain_calibrator
 from temperance.report.tables import error_rows
 from temperance.show import sketch
 
@@ -161,3 +166,48 @@ def test_the_page_shows_every_calibration_error(results):
     rows = error_rows({"model": evaluation}, None)
     assert len(rows) == len(ERROR_NAMES) + 1  # and the miscalibration of the CORP diagram
     assert all(row["name"] and row["meaning"] for row in rows)
+
+
+MAGNITUDES = [0.0012, 0.5, 1.0, 9.96, 14.0, 99.6, 140.0, 999.6, 1234.5, 123456.0, 9_999_996.0]
+
+
+@pytest.mark.parametrize("digits", [2, 3, 4])
+@pytest.mark.parametrize("value", [*MAGNITUDES, *[-each for each in MAGNITUDES]])
+def test_digits_are_written_out(value, digits):
+    """No exponent from 0.001 to 10 million, and no more than the last digit is off."""
+    text = digits_text(value, digits)
+    assert not set(text) & set("e+")
+    assert float(text) == pytest.approx(value, rel=0.5 * 10.0 ** (1 - digits))
+
+
+def test_factors_and_nats_are_written_out():
+    """A factor of 140 of a temperature, of the odds of an accuracy and of a class, up and down."""
+    for factor in [*MAGNITUDES, *[1.0 / each for each in MAGNITUDES if each < 1e6]]:
+        for bet in (Bet("temperature", 2.0), Bet("accuracy", 2.0), Bet("class", 2.0, 1)):
+            for text in _words(bet, factor, only=None, classes=None):
+                assert "e+" not in text
+    calibrator = tp.TemperatureScaling(123456.0)
+    assert "123500" in explain_calibrator(calibrator)
+    assert ends_text(140.0, 123456.0, 2) == "140 to 120000"
+
+
+def test_no_number_is_a_line_of_digits(run, tmp_path):
+    """A log loss of 1e30 has an exponent: on the screen, and on the page."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(300, 3)) * 2
+    y = (z + rng.gumbel(size=z.shape)).argmax(axis=1)
+    z[5], y[5] = [1e32, 0.0, 0.0], 1
+    np.savez(tmp_path / "a.npz", logits=z, labels=y)
+    np.savez(tmp_path / "b.npz", logits=z / 3, labels=y)
+    pages = ("--report", "a.html", "--markdown", "a.md", "--max-ece", "0.9")
+    texts = [
+        run("evaluate", "a.npz", *pages).stdout,
+        run("compare", "a.npz", "b.npz", "--report", "b.html").stdout,
+    ]
+    assert "log loss of 3.333e+29" in texts[0]
+    for name in ("a.html", "b.html", "a.md"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        text = re.sub(r"<(svg|style|script).*?</\1>", "", text, flags=re.DOTALL)
+        texts.append(re.sub(r"<[^>]*>", "", text))
+    for text in texts:
+        assert not re.search(r"\d{9}", text)

@@ -260,15 +260,29 @@ def test_first_screen_of_a_fit(run, files):
     assert re.search(r"Before Not calibrated Over-confident: ECE 0\.\d+, at most 0\.\d+ by", words)
     assert re.search(r"After (Cannot tell with 1,500 rows|Calibrated) No test refutes it", words)
     scaling = tp.load(files / "calibrator.json")
-    ends = "{:.4g} to {:.4g}".format(*scaling.record.interval())
-    assert f"Temperature {scaling.temperature:.4g} {ends} (95 %). Above 1: too sure." in words
-    assert re.search(r"\d+ % claimed, \d+ % true chance: \d+\.\d to \d+\.\d % true", words)
+    ends = "{:#.4g} to {:#.4g}".format(*scaling.record.interval())
+    assert f"Temperature {scaling.temperature:#.4g} {ends} (95 %). Above 1: too sure." in words
+    assert re.search(r"[\d.]+ % claimed, [\d.]+ % true chance: \d+\.\d to \d+\.\d % true", words)
     assert words.count("chance: up to") == 2
     program, *rest = shlex.split(command)
     assert program == "temperance"
     (files / "new-rows.npz").write_bytes((files / "test.npz").read_bytes())
     run(*rest)
     assert (files / "calibrated.npz").exists()
+
+
+def test_too_few_rows_are_no_reason_to_use_a_map(run, files):
+    """Where nobody can tell whether a map is better, the page does not say to use it."""
+    rng = np.random.default_rng(2)
+    z = 6.0 * rng.normal(size=(12, 4))
+    np.savez(files / "twelve.npz", logits=z, labels=np.arange(12) % 4)
+    run("fit", "twelve.npz", "--quick", "--report", "t.html")
+    words, _ = first_screen((files / "t.html").read_text(encoding="utf-8"))
+    assert "Before Not calibrated" in words
+    assert "After Cannot tell with 12 rows" in words
+    assert "these rows cannot tell whether that is better" in words
+    assert "Label more rows" in words
+    assert "Use the map" not in words
 
 
 def test_next_step_of_an_evaluation(run, files):

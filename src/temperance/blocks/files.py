@@ -11,7 +11,7 @@ from temperance.checks.arrays import rows_from, rows_of_file
 from temperance.checks.contradictions import AS_THEY_ARE, ScoreRules
 from temperance.checks.labels import counting_rows, is_label, spells_otherwise
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.file_formats import FILE_FORMATS, file_suffix, suffixes_of
+from temperance.file_formats import FILE_FORMATS, column_advice, file_suffix, suffixes_of
 from temperance.readers import file_digest, read
 from temperance.readers.dataset import joined_digest
 from temperance.readers.guard import naming
@@ -48,8 +48,8 @@ def labels_of(block: Dataset) -> NDArray[Any]:
     """Return the labels of a block, which must have them."""
     if block.labels is None:
         msg = (
-            f"{block.source}: has no labels. Name their column with `fields.label` "
-            "(--label-column), or give their file with `labels` (--labels)."
+            f"{block.source}: has no labels. "
+            f"{column_advice(block.source, 'label', other_file='`labels` (--labels)')}"
         )
         raise FileFormatError(msg)
     return block.labels

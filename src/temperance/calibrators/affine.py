@@ -19,7 +19,7 @@ from temperance.calibrators.training import Training
 from temperance.checks.arrays import frozen_numbers
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.affine import AffineSums, affine_logits, affine_sums, diagonal_sums
-from temperance.numerics import as_float64, log_probs, row_blocks
+from temperance.numerics import as_float64, centred_rows, log_probs, row_blocks
 from temperance.show import positive_text
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def log_smoothed(base: TemperatureScaling, block: NDArray[np.float64]) -> NDArra
     if base.smoothing > 0.0:
         return base.scaled(block)
     with np.errstate(over="ignore"):
-        z = (block - block.max(axis=1, keepdims=True)) / base.temperature
+        z = centred_rows(block) / base.temperature
     return np.asarray(z - log_probs(np.exp(z).sum(axis=1, keepdims=True)))
 
 

@@ -15,6 +15,7 @@ from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_od
 from temperance.checks.arguments import as_not_negative, as_number
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.logistic_regression import fit_logistic
+from temperance.show import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +174,7 @@ class BetaCalibration(Method):
 
     def facts(self) -> list[tuple[str, str]]:
         """Return a, b and c."""
-        return [("a", f"{self.a:.4f}"), ("b", f"{self.b:.4f}"), ("c", f"{self.c:.4f}")]
+        return [("a", number_text(self.a)), ("b", number_text(self.b)), ("c", number_text(self.c))]
 
 
 def _features(odds: Array) -> Array:

@@ -27,7 +27,7 @@ from temperance.kernels.affine import (
     affine_scores,
     curvature_sums,
 )
-from temperance.numerics import as_float64, row_blocks
+from temperance.numerics import as_float64, centred_rows, row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -288,7 +288,7 @@ class BiasCorrectedTemperatureScaling(Method):
 
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of checked logits."""
-        centred = block - block.max(axis=1, keepdims=True)
+        centred = centred_rows(block)
         with np.errstate(over="ignore"):
             centred /= self.temperature  # the largest stays 0, however small the temperature
         return affine_logits(centred, np.array(1.0), self.bias)

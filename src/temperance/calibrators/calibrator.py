@@ -25,7 +25,7 @@ from temperance.checks.scores import as_one_row, refuse_masks, refuse_padding
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.numerics import as_float64, row_blocks, softmax
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 from temperance.show import Table, beside, number_text, positive_text, sketch, to_frame
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _facts(calibrator: Calibrator) -> list[tuple[str, str]]:
     if temperature is None:
         return facts
     ends = interval_of(calibrator)
-    text = "" if ends is None else f" (95 %: {ends[0]:.4g} to {ends[1]:.4g})"
+    text = "" if ends is None else " (95 %: {} to {})".format(*(digits_text(e, 4) for e in ends))
     return [("temperature", f"{positive_text(temperature)}{text}"), *facts]
 
 
@@ -252,7 +252,7 @@ def _before(calibrator: Calibrator) -> str:
 
 
 def _nats(value: float) -> str:
-    return f"{value:.2g} nats"
+    return f"{digits_text(value, 2)} nats"
 
 
 _FLAT = ": shape (n,) is the log-odds of class 1, of two; one row of k logits is [[...]]"

@@ -21,7 +21,7 @@ from temperance.checks.arrays import frozen_numbers, rows_among
 from temperance.checks.forms import frame_names, named_scores, refuse_other_index
 from temperance.checks.labels import class_names, kept_labels, kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64, row_blocks, softmax
+from temperance.numerics import as_float64, centred_rows, row_blocks, softmax
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def member_logs(members: Sequence[Array], pool: Pool) -> list[Array]:
     """
     if pool == "linear":
         return [log_softmax(z) for z in members]
-    return [np.asarray(z - z.max(axis=1, keepdims=True)) for z in members]
+    return [np.asarray(centred_rows(z)) for z in members]
 
 
 def _mean_width(members: Sequence[NDArray[Any]]) -> float:
@@ -159,7 +159,7 @@ def _mean_width(members: Sequence[NDArray[Any]]) -> float:
 def log_softmax(z: Array) -> Array:
     """Log-probabilities of a block, -inf where an option does not exist."""
     with np.errstate(divide="ignore"):
-        centred = z - z.max(axis=1, keepdims=True)
+        centred = centred_rows(z)
         return np.asarray(centred - np.log(np.exp(centred).sum(axis=1, keepdims=True)))
 
 
@@ -508,7 +508,7 @@ class Ensemble(Method):
     def scaled(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated logits of a block of pooled ones."""
         with np.errstate(over="ignore"):
-            return np.asarray((block - block.max(axis=1, keepdims=True)) / self.temperature)
+            return np.asarray(centred_rows(block) / self.temperature)
 
     def parameters(self) -> dict[str, Any]:
         """Return the pool, the members' weights and the temperature."""

@@ -22,7 +22,7 @@ from temperance.checks.arrays import frozen_numbers
 from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen
 from temperance.isotonic_regression import centred_isotonic
-from temperance.numerics import as_float64, logit, row_blocks
+from temperance.numerics import as_float64, centred_rows, logit, row_blocks, row_maxima
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -298,7 +298,7 @@ def _one_vs_rest(block: Array) -> Array:
         odds = log_odds(block)
         return np.stack([-odds, odds], axis=1)
     rows = np.arange(len(block))
-    z = block - block.max(axis=1, keepdims=True)
+    z = centred_rows(block)
     largest = z.argmax(axis=1)
     e = np.exp(z)
     others = e.sum(axis=1)[:, None] - e
@@ -306,7 +306,7 @@ def _one_vs_rest(block: Array) -> Array:
     odds = z - np.log(others)
     rest = z.copy()
     rest[rows, largest] = -np.inf
-    second = rest.max(axis=1)
+    second = row_maxima(rest)
     alone = np.isneginf(second)
     rest -= np.where(alone, 0.0, second)[:, None]
     odds[rows, largest] = -second - np.log(np.where(alone, 1.0, np.exp(rest).sum(axis=1)))

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "Affine", "BetaCurve", "Curves", "Divide", "DivideByGroup", "LogOdds", "LogSoftmax",
     "Normalize", "OneVsRest", "Operation", "Sigmoid", "Smooth", "Softmax", "Steps",
-    "WeightedPool", "WithComplement", "WithZero", "divisor_of",
+    "WeightedPool", "WithComplement", "WithZero", "divisor_of", "loses_offsets",
 ]  # fmt: skip
 
 
@@ -146,6 +146,20 @@ Operation = (
     | Curves | Steps | WithZero | WithComplement | Softmax | Sigmoid | Normalize
     | WeightedPool
 )  # fmt: skip
+
+
+def loses_offsets(operations: Sequence[Operation]) -> bool:
+    """Whether a row's largest logit is to be subtracted first, by who computes in floating point.
+
+    No probability of classes depends on an offset common to a row, but a quotient or a logarithm
+    of numbers near 1e6 has few digits left for their differences. Maps that begin with a
+    difference, or with the softmax, lose none; each label of a sigmoid has an offset of its own.
+
+    >>> loses_offsets((Divide((1.7,)), Softmax())), loses_offsets((Divide((1.7,)), Sigmoid()))
+    (True, False)
+    """
+    first, last = operations[0], operations[-1]
+    return isinstance(first, Divide | DivideByGroup | LogSoftmax) and not isinstance(last, Sigmoid)
 
 
 def divisor_of(operations: tuple[Operation, ...]) -> float | None:

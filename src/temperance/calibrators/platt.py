@@ -14,6 +14,7 @@ from temperance.calibrators.two_classes import TwoClasses, log_odds, with_log_od
 from temperance.checks.arguments import as_number, as_positive
 from temperance.errors import NoOptimumError
 from temperance.logistic_regression import fit_logistic
+from temperance.show import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,7 +171,7 @@ class PlattScaling(Method):
 
     def facts(self) -> list[tuple[str, str]]:
         """Return slope and intercept."""
-        return [("slope", f"{self.slope:.4f}"), ("intercept", f"{self.intercept:.4f}")]
+        return [("slope", number_text(self.slope)), ("intercept", number_text(self.intercept))]
 
 
 def _targets(outcomes: TwoClasses) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from temperance.checks.arguments import as_level
 from temperance.frozen import Plain
 from temperance.numerics import t_quantile, two_sided_p
+from temperance.printable import digits_text
 from temperance.show import p_text
 from temperance.significance import Direction, evident
 
@@ -339,16 +340,17 @@ def regret_in_words(record: TemperatureRecord, regret: float) -> str:
     """What the width of the interval costs on new rows."""
     _, high = record.interval(0.95)
     return (
-        f"not knowing it better (a factor of {high / record.temperature:.3g} up or down) costs "
-        f"about {regret:.2g} nats of log loss per new row"
+        f"not knowing it better (a factor of {digits_text(high / record.temperature, 3)} up or "
+        f"down) costs about {digits_text(regret, 2)} nats of log loss per new row"
     )
 
 
 def ends_text(low: float, high: float, digits: int = 4) -> str:
     """Return an interval of T in words: "1.2 to 1.5", "up to 1.5", "1.2 and more", "any"."""
+    low_text, high_text = digits_text(low, digits), digits_text(high, digits)
     if low == 0.0:
-        return "any" if high == inf else f"up to {high:.{digits}g}"
-    return f"{low:.{digits}g} and more" if high == inf else f"{low:.{digits}g} to {high:.{digits}g}"
+        return "any" if high == inf else f"up to {high_text}"
+    return f"{low_text} and more" if high == inf else f"{low_text} to {high_text}"
 
 
 # What a calibrator knows of the parts of its data: models, groups, labels.

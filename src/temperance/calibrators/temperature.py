@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from temperance.blocks import StreamRows, calling, unreported
+from temperance.blocks import ArrayRows, StreamRows, calling, unreported
 from temperance.calibrators.calibrator import Method, Traits, keep_predicted_class
 from temperance.calibrators.operations import Divide, Smooth, Softmax
 from temperance.calibrators.record import ScoreTest, TemperatureRecord
@@ -22,12 +22,13 @@ from temperance.calibrators.training import (
 )
 from temperance.checks import as_classes
 from temperance.checks.arguments import as_flag, as_number, as_positive
+from temperance.checks.contradictions import one_based_labels
 from temperance.checks.labels import class_names
 from temperance.checks.scores import refuse_tiny
 from temperance.errors import InvalidInputError, NoOptimumError
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss import ORDER
-from temperance.numerics import log_probs, softmax, tempered_softmax
+from temperance.numerics import centred_rows, log_probs, softmax, tempered_softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -364,7 +365,7 @@ def _smoothed(
     block: NDArray[np.float64], temperature: float, smoothing: float
 ) -> NDArray[np.float64]:
     """softmax(block / temperature), mixed with the uniform distribution over each row's options."""
-    centred = block - block.max(axis=1, keepdims=True)
+    centred = centred_rows(block)
     with np.errstate(over="ignore"):
         centred /= temperature
     probs = softmax(centred)
@@ -407,6 +408,20 @@ def require_optimum(sums: ExistenceSums) -> None:
             f"match the labels? {_PRIOR_HINT}"
         )
         raise NoOptimumError(msg, reason="worse-than-chance")
+
+
+def _require_optimum_of(rows: LabelledRows) -> None:
+    """Raise `NoOptimumError` as `require_optimum` does; of labels that seem to count from 1, so."""
+    try:
+        require_optimum(rows.existence_sums())
+    except NoOptimumError as error:
+        note = None
+        if error.reason == "worse-than-chance" and isinstance(rows, ArrayRows):
+            note = one_based_labels(rows.logits, rows.labels, rows.classes)
+        if note is None:
+            raise
+        msg = f"No finite temperature: the labels are no better than chance, and {note}"
+        raise NoOptimumError(msg, reason=error.reason) from error
 
 
 def refuse_constant_logits(rows: Training) -> None:
@@ -563,7 +578,7 @@ def _minimum(
 
     return minimise(
         read,
-        require_existence=lambda: require_optimum(rows.existence_sums()),
+        require_existence=lambda: _require_optimum_of(rows),
         prior=prior,
         start=start,
         closeness=closeness,

@@ -40,7 +40,7 @@ from temperance.kernels.affine import temperature_scores
 from temperance.kernels.engines import check_engine
 from temperance.kernels.loss import loss_sums
 from temperance.numerics import as_float64, row_blocks, two_sided_p
-from temperance.printable import first_few
+from temperance.printable import digits_text, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -361,8 +361,8 @@ def require_bends(widest: float, *, method: str) -> None:
     if 0.0 < widest < _LEAST_BEND:
         msg = (
             f"`logits` of {method} must differ by more than {_LEAST_BEND:g} in some row; they "
-            f"differ by {widest:.3g} at most. Multiply them by one number first, so that they "
-            "differ by about 1, here and wherever the map is applied."
+            f"differ by {digits_text(widest, 3)} at most. Multiply them by one number first, so "
+            "that they differ by about 1, here and wherever the map is applied."
         )
         raise InvalidInputError(msg)
 

@@ -120,8 +120,10 @@ class AnswerScale:
     def rule_of_texts(self) -> str:
         """What a text may be, as messages say it."""
         names = [word for word, _ in self.words]
-        words = f" or one of the words that are mapped ({', '.join(names)})" if names else ""
-        share = "; a share below 1 needs a percent sign" if self.name == "percent" and words else ""
+        words = " or a word that `score_words` (--score-words) maps"
+        if names:
+            words = f" or one of the words that are mapped ({', '.join(names)})"
+        share = "; a share below 1 needs a percent sign" if self.name == "percent" and names else ""
         return f"a number on the scale {self.name}, a percentage (95%){words}{share}"
 
     def as_number(self, text: str) -> float | None:

@@ -257,11 +257,15 @@ def as_float_dtype(value: object) -> np.dtype[Any]:
     return dtype
 
 
-def as_sequence(value: object, *, name: str, rule: str) -> list[Any]:
+def as_sequence(value: object, *, name: str, rule: str, in_order: bool = True) -> list[Any]:
     """Return the elements of anything that has some, in order; text and mappings are no sequence.
 
-    `rule` says what they are: "`name` must be `rule`".
+    `rule` says what they are: "`name` must be `rule`". Nor are sets, whose order is by chance,
+    where elements are matched with columns or rows: `in_order`.
     """
+    if in_order and isinstance(value, set | frozenset):
+        msg = f"`{name}` must be {rule}, in their order, and a set has none; give a list."
+        raise InvalidInputError(msg)
     unordered = isinstance(value, str | bytes | Mapping) or getattr(value, "ndim", 1) == 0
     if unordered or isinstance(value, type) or not isinstance(value, Iterable):
         msg = f"`{name}` must be {rule}, got {value_text(value)}."

@@ -16,7 +16,7 @@ from temperance.checks.probs import Floor, Floored, as_probs, sum_tolerance
 from temperance.checks.scores import as_logits, masked_logits, sample_step, spread_rows
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ __all__ = [
     "ScoreRules",
     "are_decisions",
     "contradictions",
+    "one_based_labels",
     "one_label",
     "only_label",
     "ranked_columns",
@@ -112,7 +113,7 @@ class ScoreRules:
             sums = as_float64(numbers).sum(axis=1)
             off = np.abs(sums - 1.0) > sum_tolerance(numbers.dtype.name)
             if off.any():
-                ends = dict.fromkeys(f"{end(sums[off]):.4g}" for end in (np.min, np.max))
+                ends = dict.fromkeys(digits_text(end(sums[off]), 4) for end in (np.min, np.max))
                 notes.append(
                     f"{np.count_nonzero(off):,} of {count_text(len(sums), 'row')} did not sum "
                     f"to 1, but to {' to '.join(ends)}: each was divided by its sum, "
@@ -208,6 +209,7 @@ AS_THEY_ARE = ScoreRules()
 _NEAR = 0.1  # of the median gap: this close to a tie
 _CLOSE_CALLS = 20  # near ties that all fell to the same side: 2^-20 by chance
 _FEWEST_DECISIONS = 2
+_EVIDENT = 5.0  # standard errors
 _DECISIONS = (
     "every probability is exactly 0 or 1: these are decisions, not probabilities; all they tell is "
     "how often they are right."
@@ -260,6 +262,35 @@ def one_label(label: object, *, n: int) -> str:
     )
 
 
+def one_based_labels(
+    logits: NDArray[Any], labels: NDArray[np.intp], classes: Sequence[str] | None = None
+) -> str | None:
+    """Say that labels seem to count the columns from 1 rather than from 0; else None.
+
+    Logits (n, k) of columns without names, or with "0".."k-1", labels 0..k-1. They seem to where no
+    row has label 0, and the column before the label's is the largest of its row so much more often
+    than the label's own that chance does it once in 3 million times (z >= 5 of the rows where just
+    one of both is). A class 0 that is never true beside labels that are right leaves the model
+    right as well.
+    """
+    k = logits.shape[1]
+    if k < 3 or not len(labels) or labels.min() < 1:
+        return None
+    if classes is not None and list(classes) != [str(c) for c in range(k)]:
+        return None
+    step = sample_step(*logits.shape)
+    top = spread_rows(logits, step).argmax(axis=1)
+    own = labels[::step][: len(top)]
+    before, right = np.count_nonzero(top == own - 1), np.count_nonzero(top == own)
+    if before - right <= _EVIDENT * np.sqrt(before + right):
+        return None
+    return (
+        f"no row has label 0, and the model's largest score is in the column before the label's "
+        f"in {before:,} of {len(own):,} rows, in the label's own in {right:,}: do the labels count "
+        "the columns from 1? Say --label-map one-based, in Python labels - 1."
+    )
+
+
 def are_decisions(log_probs: NDArray[Any]) -> bool:
     """Whether all probabilities are exactly 0 or 1 (of two rows or more), given their logs."""
     if len(log_probs) < _FEWEST_DECISIONS:
@@ -285,6 +316,7 @@ def contradictions(
     notes: list[str | None] = []
     if of_classes:
         notes = [ranked_columns(logits), only_label(labels, k=k, classes=classes)]
+        notes.append(one_based_labels(logits, labels, classes))
     if kind == "probs" and are_decisions(logits):
         notes.append(_DECISIONS)
     return tuple(note for note in notes if note is not None)

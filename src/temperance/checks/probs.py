@@ -19,7 +19,7 @@ from temperance.checks.arrays import (
 from temperance.checks.scores import ROUNDED_TEXT, first_bad, require_shape
 from temperance.errors import InvalidInputError
 from temperance.numerics import as_float64, log_probs
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -210,7 +210,7 @@ def as_probs(
         row, value = first_bad(off, sums)
         msg = (
             f"`{name}` rows must sum to 1 within {tolerance:g}; {row_name(row)} sums to "
-            f"{value:.6g} ({such_rows(off)}). Rounded, or with a margin as odds have? "
+            f"{digits_text(value, 6)} ({such_rows(off)}). Rounded, or with a margin as odds have? "
             f"{_DIVIDE} Several labels per row? MultilabelScaling (--kind multilabel)."
         )
         raise InvalidInputError(msg)
@@ -313,7 +313,8 @@ def _divided(p: NDArray[np.float64], *, name: str) -> NDArray[np.float64]:
     if len(p) and p.max() > 1.0 and whole is None:
         msg = (
             f"`{name}` above 1 must be shares of one whole to be renormalized, but rows sum to "
-            f"between {sums.min():.4g} and {sums.max():.4g}.{_what_instead(p)}"
+            f"between {digits_text(sums.min(), 4)} and {digits_text(sums.max(), 4)}."
+            f"{_what_instead(p)}"
         )
         raise InvalidInputError(msg)
     return p / np.where(np.abs(sums - 1.0) > _ROUNDING, sums, 1.0)[:, None]
@@ -347,7 +348,7 @@ def _of_shares(p: NDArray[np.float64]) -> str:
             return f" Rows that sum to 100 are percentages: divide by 100. {_DIVIDE}"
         if p.max() <= 255 and whole > 100 and (p == np.floor(p)).all():
             return f" Whole numbers up to 255, as 8 bits hold them? {_DIVIDE}"
-        return f" Rows sum to about {whole:.4g}: shares of a whole? {_DIVIDE}"
+        return f" Rows sum to about {digits_text(whole, 4)}: shares of a whole? {_DIVIDE}"
     margin = _common_sum((1.0 / p).sum(axis=1)) if (p > 0).all() else None
     if margin is not None and 1.0 - _COMMON <= margin <= _LARGEST_MARGIN:
         return (

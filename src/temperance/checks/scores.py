@@ -20,8 +20,8 @@ from temperance.checks.arrays import (
     such_rows,
 )
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64, is_mapped, let_go, row_blocks
-from temperance.printable import count_text
+from temperance.numerics import as_float64, is_mapped, let_go, row_blocks, row_maxima
+from temperance.printable import count_text, digits_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -169,9 +169,9 @@ def refuse_shares(logits: ArrayLike) -> None:
     if (whole := share_of_whole(logits)) is not None:
         msg = (
             f"`logits` look like shares of a whole: no value is negative and rows sum to about "
-            f"{whole:.4g}. Pass logits_from_probs(probs, renormalize=True), on the command line "
-            "--kind probs --renormalize; if they really are logits, `refuse_probs=False`, on the "
-            "command line --kind logits."
+            f"{digits_text(whole, 4)}. Pass logits_from_probs(probs, renormalize=True), on the "
+            "command line --kind probs --renormalize; if they really are logits, "
+            "`refuse_probs=False`, on the command line --kind logits."
         )
         raise InvalidInputError(msg)
 
@@ -218,8 +218,8 @@ def refuse_tiny(widest: float) -> None:
     if 0.0 < widest < _SMALLEST_LOGIT:
         msg = (
             f"`logits` must differ by more than {_SMALLEST_LOGIT:g} in some row for a fit; they "
-            f"differ by {widest:.3g} at most. Multiply them first: the temperature is multiplied "
-            "with them."
+            f"differ by {digits_text(widest, 3)} at most. Multiply them first: the temperature is "
+            "multiplied with them."
         )
         raise InvalidInputError(msg)
 
@@ -371,7 +371,7 @@ def spread_rows(scores: NDArray[Any], step: int) -> NDArray[np.float64]:
 def _padding(v: NDArray[np.float64], y: NDArray[np.intp] | None) -> Padding | None:
     if not len(v):
         return None
-    top = v.max(axis=1)
+    top = row_maxima(v)
     above_label = v[:, -1] == top if y is None else top > v[np.arange(len(v)), y]
     values, counts = np.unique(top[above_label], return_counts=True)
     for at in np.argsort(-counts, kind="stable")[:_CANDIDATES]:
@@ -414,7 +414,7 @@ def _is_padding(
 def _padding_of(logits: NDArray[Any], labels: NDArray[np.intp] | None, value: float) -> Padding:
     """Return how often the number stands for an option in all rows."""
     cells = logits == value
-    largest = (logits.max(axis=1) == value) & ~cells.all(axis=1)
+    largest = (row_maxima(logits) == value) & ~cells.all(axis=1)
     of_label = 0 if labels is None else np.count_nonzero(cells[np.arange(len(labels)), labels])
     return Padding(
         value=value,

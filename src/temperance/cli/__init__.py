@@ -83,7 +83,8 @@ def _outcome(arguments: list[str] | None, signals: Signals) -> _Ending:
         return _Ending(_BAD_INPUT, f"{message}{stop} See `{_command(error)} --help`.")
     except TemperanceError as error:
         words = sys.argv[1:] if arguments is None else arguments
-        return _Ending(_BAD_INPUT, in_options(str(error), _options(words)))
+        error_text = in_options(str(error), _options(words), lambda: _options(["fit"]))
+        return _Ending(_BAD_INPUT, error_text)
     except typer.Abort:
         code = _BY_SIGNAL + signal.SIGINT
     except MemoryError:

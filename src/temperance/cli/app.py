@@ -178,7 +178,15 @@ class _Command(FileCommand):
         if self._folded:
             panels = dict.fromkeys(str(each.rich_help_panel) for each in self._folded)
             about = "; ".join(f"{each[0].lower()}{each[1:]}" for each in panels)
-            self.params.append(_whole_help(f"Also show {len(self._folded)} options more: {about}."))
+            n = len(self._folded)
+            more = f"{n} more option{'' if n == 1 else 's'}"
+            self.params.append(_whole_help(f"Also show {more}: {about}."))
+
+    def options_of_fit(self) -> frozenset[str]:
+        """Return those of `temperance fit`, which messages of other commands send to."""
+        command = load_command("fit")
+        assert isinstance(command, FileCommand)  # noqa: S101  (all commands are)
+        return command.options
 
     def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401  (typer's)
         """Return `--help`, which takes no value."""

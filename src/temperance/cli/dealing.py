@@ -63,11 +63,17 @@ MethodOption = Annotated[
         "--method",
         metavar="NAME",
         help="Without --calibrator: what is fitted. Default: temperature; of answers platt.",
+        rich_help_panel=COMPUTING,
     ),
 ]
 FitShareOption = Annotated[
     float,
-    typer.Option("--fit-share", metavar="S", help="Of the rows, fitted on; not for promises."),
+    typer.Option(
+        "--fit-share",
+        metavar="S",
+        help="Share of the rows that fits the calibrator; the others set thresholds.",
+        rich_help_panel=COMPUTING,
+    ),
 ]
 SplitSeedOption = Annotated[
     int,

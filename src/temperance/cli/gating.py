@@ -65,8 +65,7 @@ UndecidedOption = Annotated[
     Undecided | None,
     typer.Option(
         "--undecided",
-        help="What a gate is of which these rows cannot tell.",
-        show_default="pass",
+        help="What a gate counts as that these rows cannot decide. Default: pass.",
         rich_help_panel=GATES,
     ),
 ]
@@ -94,7 +93,7 @@ MarkdownOption = Annotated[
     typer.Option(
         "--markdown",
         metavar="FILE.md",
-        help="Gates and measures as a summary for a pull request.",
+        help="Gates and measures, for a pull request.",
         rich_help_panel=GATES,
     ),
 ]

@@ -21,7 +21,14 @@ from temperance.cli.gating import (
     ended,
     fail_if,
 )
-from temperance.cli.options import JsonOption, LabelIdColumn, PassOption, passing_words
+from temperance.cli.options import (
+    COMPUTING,
+    READING,
+    JsonOption,
+    LabelIdColumn,
+    PassOption,
+    passing_words,
+)
 from temperance.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
     from temperance.llm import PassRate, PassRateComparison
 
 __all__ = ["judge"]
+
+_FILES = READING[0]
 
 
 class MethodName(StrEnum):
@@ -40,8 +49,9 @@ class MethodName(StrEnum):
     adjusted_count = "adjusted-count"
 
 
-def _column(name: str, what: str) -> typer.models.OptionInfo:
-    return typer.Option(name, metavar="NAME", help=f"Column or key of {what}.")  # type: ignore[no-any-return]
+def _column(name: str, what: str, panel: str | None = None) -> typer.models.OptionInfo:
+    words = f"Column or key of {what}."
+    return typer.Option(name, metavar="NAME", help=words, rich_help_panel=panel)  # type: ignore[no-any-return]
 
 
 def judge(
@@ -52,6 +62,7 @@ def judge(
         MethodName,
         typer.Option(
             "--method",
+            metavar="NAME",
             help="How labelled rows were chosen. ppi, calibrated (of scores): at random; "
             "stratified: at random among those of each verdict; adjusted-count: known passes and "
             "fails, chosen by label.",
@@ -59,31 +70,42 @@ def judge(
     ] = MethodName.ppi,
     judge_column: Annotated[str, _column("--judge-column", "the judge's verdict")] = "verdict",
     label_column: Annotated[
-        str, _column("--label-column", "what people say, blank where nobody was asked")
+        str, _column("--label-column", "what people say, blank where not asked")
     ] = "label",
     passing: PassOption = None,
     system_column: Annotated[
-        str | None, _column("--system-column", "the system that answered: compares systems")
+        str | None, _column("--system-column", "the system that answered, to compare them")
     ] = None,
     baseline: Annotated[
         str | None,
-        typer.Option(
-            "--baseline", metavar="NAME", help="System to compare with; else the first one."
-        ),
+        typer.Option("--baseline", metavar="NAME", help="System to compare with; else the first."),
     ] = None,
     cluster_column: Annotated[
         str | None,
-        _column("--cluster-column", "rows that belong together, as answers to one question"),
+        _column("--cluster-column", "rows that belong together, as of one question"),
     ] = None,
-    weight_column: Annotated[str | None, _column("--weight-column", "weights")] = None,
+    weight_column: Annotated[str | None, _column("--weight-column", "weights", _FILES)] = None,
     labels: Annotated[
         Path | None,
-        typer.Option("--labels", metavar="FILE", help="Labels from another file, by id."),
+        typer.Option(
+            "--labels",
+            metavar="FILE",
+            help="Labels from another file, by id.",
+            rich_help_panel=_FILES,
+        ),
     ] = None,
-    id_column: Annotated[str, _column("--id-column", "ids, which join FILE with --labels")] = "id",
+    id_column: Annotated[
+        str, _column("--id-column", "ids, which join FILE with --labels", _FILES)
+    ] = "id",
     label_id_column: LabelIdColumn = None,
     level: Annotated[
-        float, typer.Option("--confidence", metavar="P", help="Coverage of the intervals.")
+        float,
+        typer.Option(
+            "--confidence",
+            metavar="P",
+            help="Coverage of the intervals.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = 0.95,
     min_pass_rate: Annotated[
         float | None,

@@ -13,7 +13,7 @@ from temperance.defaults import QUICK_RESAMPLES
 from temperance.file_formats import FILE_FORMATS, names_in_help
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 __all__ = [
     "COMPUTING",
@@ -72,21 +72,30 @@ __all__ = [
 
 
 _BOTH = re.compile(r"`[\w.]+(?:=[^`]*)?` \((--[a-z][a-z-]*(?: [^\s(),]+)?)\)")
+_OPTION = re.compile(r"`(--[a-z][a-z-]*)")
 _NAME = re.compile(r"`([a-z]+_[a-z_]+)`")
 
 
-def in_options(message: str, options: Collection[str] = ()) -> str:
+def in_options(
+    message: str,
+    options: Collection[str] = (),
+    of_fit: Callable[[], Collection[str]] = frozenset,
+) -> str:
     """Return a message as the command line says it: by its options alone.
 
     A name of several words that stands without its option is that of one of the command's `options`
-    if there is such a one; a single word (`labels`) may as well be a column.
+    if there is such a one; a single word (`labels`) may as well be a column. An option that the
+    command does not take, but one `of_fit()`, is said with that command, `temperance fit`.
 
     >>> in_options("`max_risk` (--max-risk) must be a number; `prior=1.0` (--prior 1) helps.")
     '`--max-risk` must be a number; `--prior 1` helps.'
     >>> in_options("`group_by` must differ from `fold_by`.", {"--group-by"})
     '`--group-by` must differ from `fold_by`.'
+    >>> in_options("`prior=1.0` (--prior 1) helps.", {"--max-risk"}, lambda: {"--prior"})
+    '`temperance fit --prior 1` helps.'
     """
-    return _NAME.sub(lambda match: _option(match, options), _BOTH.sub(r"`\1`", message))
+    said = _NAME.sub(lambda match: _option(match, options), _BOTH.sub(r"`\1`", message))
+    return _OPTION.sub(lambda match: _of_fit(match, options, of_fit), said)
 
 
 def _option(match: re.Match[str], options: Collection[str]) -> str:
@@ -98,6 +107,16 @@ _READING = "How files are read"
 COMPUTING = "How it is computed"
 READING = (_READING, "Files of language models")  # panels of the options that say how
 FOLDED = (*READING, COMPUTING)  # panels of --help-all alone
+
+
+def _of_fit(
+    match: re.Match[str], options: Collection[str], of_fit: Callable[[], Collection[str]]
+) -> str:
+    """Return an option, with the command `temperance fit` where that alone of the two takes it."""
+    option = match[1]
+    if option in options or option not in of_fit():
+        return match[0]
+    return f"`temperance fit {option}"
 
 
 class KindName(StrEnum):

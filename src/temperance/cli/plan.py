@@ -18,7 +18,7 @@ from temperance.cli.options import (
 from temperance.cli.process import files_read, recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError, NoOptimumError
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 from temperance.version import __version__
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def _map_name(calibrator: Calibrator) -> str:
     from temperance.calibrators import temperature_of
 
     temperature = temperature_of(calibrator)
-    return calibrator.method if temperature is None else f"T = {temperature:.4g}"
+    return calibrator.method if temperature is None else f"T = {digits_text(temperature, 4)}"
 
 
 def _first_fit(rows: Rows, warnings: list[str]) -> TemperatureScaling | None:

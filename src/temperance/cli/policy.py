@@ -33,7 +33,7 @@ from temperance.cli.gating import (
     fail_if,
     require_new_labels,
 )
-from temperance.cli.options import ReportOption
+from temperance.cli.options import COMPUTING, ReportOption
 from temperance.cli.process import recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.errors import InvalidInputError
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from temperance.rows.threshold import Dealing
 
 __all__ = ["policy"]
+
+_PROMISES, _TABLE = "Promises", "Without promises: a table of risks, all promised at once"
 
 
 class CompositeName(StrEnum):
@@ -62,38 +64,66 @@ def policy(
     file: FileArgument,
     min_precision: Annotated[
         float | None,
-        typer.Option("--min-precision", metavar="P", help="Of the accepted, least share of yes."),
+        typer.Option(
+            "--min-precision",
+            metavar="P",
+            help="Of the accepted, least share of yes.",
+            rich_help_panel=_PROMISES,
+        ),
     ] = None,
     max_fpr: Annotated[
         float | None,
-        typer.Option("--max-fpr", metavar="R", help="Of the rows that are no, most accepted."),
+        typer.Option(
+            "--max-fpr",
+            metavar="R",
+            help="Of the rows that are no, most accepted.",
+            rich_help_panel=_PROMISES,
+        ),
     ] = None,
     min_recall: Annotated[
         float | None,
-        typer.Option("--min-recall", metavar="R", help="Of the rows that are yes, least accepted."),
+        typer.Option(
+            "--min-recall",
+            metavar="R",
+            help="Of the rows that are yes, least accepted.",
+            rich_help_panel=_PROMISES,
+        ),
     ] = None,
     min_npv: Annotated[
         float | None,
-        typer.Option("--min-npv", metavar="P", help="Of the rejected, least share of no."),
+        typer.Option(
+            "--min-npv",
+            metavar="P",
+            help="Of the rejected, least share of no.",
+            rich_help_panel=_PROMISES,
+        ),
     ] = None,
     max_fnr: Annotated[
         float | None,
-        typer.Option("--max-fnr", metavar="R", help="Of the rows that are yes, most rejected."),
+        typer.Option(
+            "--max-fnr",
+            metavar="R",
+            help="Of the rows that are yes, most rejected.",
+            rich_help_panel=_PROMISES,
+        ),
     ] = None,
     event: Annotated[
         str,
         typer.Option(
             "--event",
             metavar="CLASS",
-            help="What is yes: this class, by its probability; or predicted: the answer is right.",
+            help="Class that is yes; predicted: a right answer.",
+            rich_help_panel=_PROMISES,
         ),
     ] = "predicted",
     composite: Annotated[
         CompositeName | None,
         typer.Option(
             "--composite",
+            metavar="HOW",
             help="Rows of a cluster (--cluster-column) are one answer, right if all are, scored by "
-            "the product of their confidences, or the least.",
+            "the product of their confidences, or by the minimum.",
+            rich_help_panel=COMPUTING,
         ),
     ] = None,
     confidence: ConfidenceOption = CONFIDENCE,
@@ -102,13 +132,18 @@ def policy(
         typer.Option(
             "--risks",
             metavar="R,R,...",
-            help="Without promises: the share of rows answered at each of these risks, all "
-            "promised at once. Default: 0.01,0.02,0.05,0.1.",
+            help="Risks of the table. Default: 0.01,0.02,0.05,0.1.",
+            rich_help_panel=_TABLE,
         ),
     ] = None,
     choose: Annotated[
         float | None,
-        typer.Option("--choose", metavar="R", help="Write the policy of this risk of the table."),
+        typer.Option(
+            "--choose",
+            metavar="R",
+            help="Write the policy of this risk of the table.",
+            rich_help_panel=_TABLE,
+        ),
     ] = None,
     calibrator_file: CalibratorOption = None,
     as_is: AsIsOption = False,
@@ -121,7 +156,9 @@ def policy(
         Path, typer.Option("--output", "-o", metavar="FILE.json", help="Where the policy goes.")
     ] = Path("policy.json"),
     report: ReportOption = None,
-    fails: Annotated[Broken | None, fail_if("Fail where the labels of --test refute it.")] = None,
+    fails: Annotated[
+        Broken | None, fail_if("Fail where the labels of --test refute a promise.")
+    ] = None,
     undecided: UndecidedOption = None,
     junit: JUnitOption = None,
     markdown: MarkdownOption = None,
@@ -263,7 +300,7 @@ def _table(
     end = (
         f"Written: the policy of a risk of {choose:g}."
         if choose is not None
-        else "To write one: --choose R. For promises of other rates: --min-precision and its kind."
+        else "To write one: --choose R. Other promises: --min-precision, --max-fnr, ..."
     )
     return Result(
         coverage.to_dict,

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path, PureWindowsPath
@@ -182,6 +182,7 @@ WRITTEN = frozenset({"--output", "--report", "--junit", "--markdown"})
 # Of the command that runs.
 _PATHS: ContextVar[tuple[Path, ...]] = ContextVar("paths", default=())
 _OPTIONS: ContextVar[frozenset[str]] = ContextVar("options", default=frozenset())
+_OF_FIT: ContextVar[Callable[[], frozenset[str]]] = ContextVar("of fit", default=frozenset)
 _STATED: ContextVar[tuple[_Stated, ...]] = ContextVar("stated", default=())
 # the options of which a next step of the same command knows nothing
 _ONCE = WRITTEN | {
@@ -214,6 +215,15 @@ class _PathOption(NamedTuple):
 class FileCommand(typer.core.TyperCommand):
     """A command that refuses, before it begins, to write a file that it is to read."""
 
+    @property
+    def options(self) -> frozenset[str]:
+        """The options that the command takes, each with its dashes."""
+        return frozenset(name for each in self.params for name in each.opts)
+
+    def options_of_fit(self) -> frozenset[str]:
+        """Return those of `temperance fit`, which messages of other commands send to."""
+        return self.options
+
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  (a typer.Context, under another name)
         """Look at all paths of the command line, then run.
 
@@ -229,13 +239,15 @@ class FileCommand(typer.core.TyperCommand):
             for other in (*outputs[:number], *(one for one in paths if not one.is_output)):
                 _check(each, other)
         token = _PATHS.set(tuple(each.path for each in paths))
-        options = _OPTIONS.set(frozenset(name for each in self.params for name in each.opts))
+        options = _OPTIONS.set(self.options)
+        of_fit = _OF_FIT.set(self.options_of_fit)
         stated = _STATED.set(tuple(_stated(ctx)))
         try:
             return super().invoke(ctx)
         finally:
             _PATHS.reset(token)
             _OPTIONS.reset(options)
+            _OF_FIT.reset(of_fit)
             _STATED.reset(stated)
 
 
@@ -317,7 +329,7 @@ def recorded(value: Any) -> Any:  # noqa: ANN401  (texts, and what holds them)
 
 def by_options(message: str) -> str:
     """Return a message about the result as the command line says it: by its options alone."""
-    return in_options(message, _OPTIONS.get())
+    return in_options(message, _OPTIONS.get(), _OF_FIT.get())
 
 
 def recorded_warnings(warnings: Iterable[str]) -> tuple[str, ...]:

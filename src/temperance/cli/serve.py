@@ -67,6 +67,7 @@ def serve(
     without a restart; SIGTERM ends it when all requests are answered.
     """
     from temperance.cli.console import note, print_json
+    from temperance.printable import digits_text
     from temperance.serving import Limits
     from temperance.serving import serve as run
 
@@ -75,7 +76,7 @@ def serve(
         if as_json:
             print_json({"url": started.url, **started.content})
         name, method, temperature, _ = started.content["calibrator"].values()
-        of = "" if temperature is None else f", T = {temperature:.4g}"
+        of = "" if temperature is None else f", T = {digits_text(temperature, 4)}"
         note(f"serving {calibrator_file} ({method}{of}) at {started.url}: POST {started.url}/apply")
         note(f"id {name}; Ctrl-C ends it")
 

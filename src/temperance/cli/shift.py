@@ -29,7 +29,7 @@ from temperance.cli.process import files_read, recorded, recorded_warnings
 from temperance.cli.reading_options import takes_reading
 from temperance.defaults import N_RESAMPLES, QUICK_RESAMPLES
 from temperance.errors import InvalidInputError
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 from temperance.version import __version__
 
 if TYPE_CHECKING:
@@ -145,14 +145,14 @@ def _shown(diagnosis: Diagnosis, other: Rows) -> Iterator[str | Table]:
     if diagnosis.comparison is not None:
         caption = f"{count_text(other.n, 'row')} of {other.source}"
         yield ways_table(diagnosis.comparison, caption=caption)
-    yield str(diagnosis.frequencies)
+    yield from diagnosis.frequencies.tables()
     if diagnosis.covariates is not None:
-        yield str(diagnosis.covariates)
+        yield from diagnosis.covariates.tables()
 
 
 def _temperatures(diagnosis: Diagnosis) -> Table:
     """The temperatures of a shift, each with its interval."""
-    from temperance.show import Table
+    from temperance.show import Table, number_text
 
     names = {
         "of the reference": diagnosis.reference,
@@ -162,8 +162,8 @@ def _temperatures(diagnosis: Diagnosis) -> Table:
     rows = []
     for name, scaling in names.items():
         if scaling is not None and scaling.record is not None:
-            low, high = scaling.record.interval()
-            rows.append((name, f"{scaling.temperature:.4f}", f"{low:.4g} to {high:.4g}"))
+            low, high = (digits_text(end, 4) for end in scaling.record.interval())
+            rows.append((name, number_text(scaling.temperature), f"{low} to {high}"))
     return Table(("temperature", "T", "95 %"), tuple(rows))
 
 

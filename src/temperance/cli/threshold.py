@@ -86,13 +86,13 @@ def threshold(
             "--output",
             "-o",
             metavar="FILE.json",
-            help="Where the policy goes.",
-            show_default="policy.json",
+            help="Where the policy goes. Default: policy.json.",
         ),
     ] = None,
     report: ReportOption = None,
     fails: Annotated[
-        Broken | None, fail_if("Fail where new labels, of --test or with --policy, refute it.")
+        Broken | None,
+        fail_if("Fail where new labels (of --test, or FILE with --policy) refute a promise."),
     ] = None,
     undecided: UndecidedOption = None,
     junit: JUnitOption = None,

@@ -415,7 +415,7 @@ def _refusal(parts: Sequence[GroupBands], band: str, confidence: float) -> str:
     reason = getattr(first, f"{band}_reason")
     goal = f"no band to {band} can be promised with {percent_text(confidence)} confidence"
     if first.group is None:
-        return f"{goal}: {reason}. Or promise less."
+        return f"{goal}: {reason}. A lesser promise may hold."
     return (
         f"{goal} in any of {len(parts)} groups; in the largest, {first.group!r}: {reason}. Or make "
         "one promise for all rows, without `groups` (--per-group)."

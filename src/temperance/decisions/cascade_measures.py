@@ -18,6 +18,7 @@ from temperance.metrics.estimates import (
     mean_estimate,
     share_estimate,
 )
+from temperance.printable import digits_text
 from temperance.sums import MeanSums
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def _of_accuracy(rows: Deferral, target: float, *, reachable: bool) -> float:
         error, mean_cost = outcomes[best]
         msg = (
             f"`min_accuracy` (--min-accuracy) of {target:g} is reached by no thresholds: the most "
-            f"is {floor(1e4 * (1.0 - error)) / 1e4:.4f}, at a cost of {mean_cost:.4g} per row. "
-            "Take at most that, or a better last model."
+            f"is {floor(1e4 * (1.0 - error)) / 1e4:.4f}, at a cost of {digits_text(mean_cost, 4)} "
+            "per row. Take at most that, or a better last model."
         )
         raise InvalidInputError(msg)
     if first == 0:

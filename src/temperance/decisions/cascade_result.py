@@ -86,7 +86,7 @@ def rule_table(cascade: Cascade) -> Table:
     rows = []
     for j, (rule, calibrator) in enumerate(zip(policy.rules, policy.calibrators, strict=True)):
         temperature = temperature_of(calibrator)
-        how = calibrator.name if temperature is None else f"T = {temperature:.4f}"
+        how = calibrator.name if temperature is None else f"T = {number_text(temperature)}"
         rows.append(
             (policy.names[j], how, range_text(rule), policy.names[j + 1], f"{policy.costs[j]:g}")
         )

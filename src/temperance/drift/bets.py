@@ -154,7 +154,7 @@ class Bets(Frozen):
         classes = [Bet("class", factor, label) for label in _labels(labels, k) for factor in odds]
         parts = [
             Bet(bet.family, bet.factor, group=str(group))
-            for group in as_sequence(groups, name="groups", rule="names of groups")
+            for group in as_sequence(groups, name="groups", rule="names of groups", in_order=False)
             for bet in (*whole, *accuracy)
         ]
         families = {"temperature": whole, "accuracy": accuracy, "class": classes, "group": parts}

@@ -12,7 +12,7 @@ from temperance.calibrators import TemperatureScaling
 from temperance.errors import InvalidInputError
 from temperance.frozen import Plain
 from temperance.numerics import logit
-from temperance.printable import capitalised
+from temperance.printable import capitalised, digits_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -176,12 +176,13 @@ def _words(
     up = factor > 1.0
     if bet.family == "temperature":
         high, size = ("high", factor) if up else ("low", 1.0 / factor)
-        words = f"confidence is too {high} by a factor of {size:.2g} (of the temperature)."
-        advice = f"Fit again: the temperature wants to be about {factor:.2g} times as large."
+        by, times = digits_text(size, 2), digits_text(factor, 2)
+        words = f"confidence is too {high} by a factor of {by} (of the temperature)."
+        advice = f"Fit again: the temperature wants to be about {times} times as large."
         if bet.group is not None:
             advice = "Fit again with a temperature for each group (group-temperature)."
         return capitalised(where + words), advice
-    odds = f"{factor:.2g} times" if up else f"1/{1.0 / factor:.2g} of"
+    odds = f"{digits_text(factor, 2)} times" if up else f"1/{digits_text(1.0 / factor, 2)} of"
     if bet.family == "accuracy":
         words = (
             f"the most probable class is right {'more' if up else 'less'} often than its "

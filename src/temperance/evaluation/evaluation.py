@@ -48,6 +48,7 @@ __all__ = [
     "left_out_rows",
     "one_label_only",
     "percent",
+    "percents_apart",
     "refutation",
     "reliability_sketch",
     "verdict_sentence",
@@ -424,7 +425,8 @@ def base_rate_words(evaluation: Evaluation, *, when: str = "") -> str:
         return ""
     its = f"{when} its" if when else "Its"
     return (
-        f"{its} log loss of {loss:.3f} is above {base.log_loss:.3f}, what "
+        f"{its} log loss of {number_text(loss, 3)} is above "
+        f"{number_text(base.log_loss, 3)}, what "
         f"{evaluation.outcomes.frequencies} alone would cost: it is worse than no model."
     )
 
@@ -438,6 +440,24 @@ def percent(share: float) -> str:
         if float(text) not in {0.0, 100.0} or share in {0.0, 1.0}:
             return f"{text} %"
     return "under 0.01 %" if share < 0.5 else "over 99.99 %"
+
+
+def percents_apart(claimed: float, true: float) -> tuple[str, str]:
+    """Percents beside each other, with as many decimals, up to two, as keep them apart.
+
+    >>> percents_apart(0.85, 0.7), percents_apart(0.0079, 0.0102), percents_apart(0.5, 0.5)
+    (('85 %', '70 %'), ('0.8 %', '1.0 %'), ('50 %', '50 %'))
+    """
+    shares = (claimed, true)
+    for digits in (0, 1, 2):
+        texts = (f"{100.0 * claimed:.{digits}f}", f"{100.0 * true:.{digits}f}")
+        rounded = any(
+            float(text) in {0.0, 100.0} and share not in {0.0, 1.0}
+            for text, share in zip(texts, shares, strict=True)
+        )
+        if texts[0] != texts[1] and not rounded and all(map(isfinite, shares)):
+            return f"{texts[0]} %", f"{texts[1]} %"
+    return percent(claimed), percent(true)
 
 
 # The measures that can be asked for, by the field that holds each, or the name of the error.
@@ -463,7 +483,7 @@ def as_measures(names: Sequence[str] | None) -> tuple[str, ...] | None:
     if names is None:
         return None
     rule = 'names of measures, of one or more: ("log_loss", "ece")'
-    several = as_sequence(names, name="measures", rule=rule)
+    several = as_sequence(names, name="measures", rule=rule, in_order=False)
     if not several:
         msg = f"`measures` must be {rule}, got none."
         raise InvalidInputError(msg)

@@ -86,6 +86,9 @@ class ColumnMap:
         """Return the calibrated probability of each class, in a language, by its column's name."""
         values = self._logits(t, t.bind("input", [t.column(name) for name in self.columns]))
         exists = self._exists(t, values)
+        if len(self.columns) > 1 and ops.loses_offsets(self.calibrator.operations()):
+            (largest,) = t.bind("largest", [t.call("greatest", *values)])
+            values = t.bind("x", [t.binary(x, "-", largest) for x in values])
         for step in self.calibrator.operations():
             match step:
                 case ops.DivideByGroup():
@@ -377,12 +380,17 @@ def _divide(t: Language, values: list[Any], step: ops.Divide) -> list[Any]:
 def _exponentials(t: Language, values: list[Any]) -> tuple[list[Any], Any, Any]:
     """Return exp(x - largest) of each column, their sum, and the largest."""
     (largest,) = t.bind("largest", [t.call("greatest", *values)])
-    powers = t.bind("power", [_exp(t, t.binary(x, "-", largest)) for x in values])
+    gaps = t.bind("gap", [t.binary(x, "-", largest) for x in values])
+    zero = t.number(0.0)
+    least = _LEAST_EXPONENT
+    powers = [t.first_of([(gap, "<", least, zero)], t.call("exp", gap)) for gap in gaps]
+    powers = t.bind("power", powers)
     (total,) = t.bind("total", [t.sum(*powers)])
     return powers, total, largest
 
 
 def _exp(t: Language, x: Any) -> Any:  # noqa: ANN401
+    """Return exp(x), above 0, as a logarithm is taken of sums of it."""
     return t.call("exp", t.at_least(x, _LEAST_EXPONENT))
 
 

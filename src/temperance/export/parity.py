@@ -10,6 +10,7 @@ import numpy as np
 from temperance.errors import InvalidInputError, TemperanceError
 from temperance.frozen import Plain
 from temperance.numerics import softmax
+from temperance.printable import digits_text
 from temperance.show import Shown, Table
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Parity(Shown, Plain):
         rows += [
             (
                 f"a call of {each.batch:,} {'row' if each.batch == 1 else 'rows'}",
-                f"{each.before:.3g} us before, {each.after:.3g} us after",
+                f"{digits_text(each.before, 3)} us before, {digits_text(each.after, 3)} us after",
             )
             for each in self.latency
         ]

@@ -247,9 +247,9 @@ def to_sql(
 
     Every row of the table gets the columns `prob_<class>`. A row with NULL, nan or +infinity among
     its logits gets NULL, and so does one without any option, or with a probability above 1.001. An
-    option that does not exist (-infinity, a probability of 0) has probability 0 (at most 1e-304:
-    databases raise an error where an exponential is too small); methods that do not take it give
-    its row NULL.
+    option that does not exist (-infinity, a probability of 0) has probability 0, and so has one
+    below 1e-304 (databases raise an error where an exponential is too small); methods that do not
+    take it give its row NULL.
 
     Parameters
     ----------

@@ -142,7 +142,7 @@ _METHODS: dict[str, tuple[dict[str, Schema], tuple[str, ...], str]] = {
     ),
     "isotonic": (
         {"curves": _numbers("one of class 1 of two; of more, one per class", _CURVE)}, (),
-        "the curve at o; of more classes: each at its class's log-odds against all others, shares",
+        "the curve at o; of more classes: each at its class's log-odds against the others, / sum",
     ),
     "venn-abers": (
         {
@@ -188,7 +188,10 @@ _OF_LABELS = {
 _OF_ANSWERS = ("identity", "platt", "beta", "isotonic", "venn-abers")
 _SCORE = _closed(
     {
-        "scale": {"enum": ["probability", "logprob", "fraction", "percent", "count", "real"]},
+        "scale": {
+            "enum": ["probability", "logprob", "fraction", "percent", "count", "real"],
+            "description": "which of the rules above makes log-odds of it",
+        },
         "of": {"type": "integer", "minimum": 1, "description": "what counts are out of"},
         "words": {
             "type": "object",
@@ -237,9 +240,19 @@ def _calibrator() -> Schema:
             "parameters": {"type": "object", "description": "enough to apply the map"},
             "input": _closed(
                 {
-                    "kind": {"enum": ["logits", "multilabel", "answers"]},
-                    "convention": {"enum": ["softmax", "sigmoid"]},
-                    "n_classes": {"type": ["integer", "null"], "minimum": 1},
+                    "kind": {
+                        "enum": ["logits", "multilabel", "answers"],
+                        "description": "what goes in: see below",
+                    },
+                    "convention": {
+                        "enum": ["softmax", "sigmoid"],
+                        "description": "sigmoid of label matrices and answers, else softmax",
+                    },
+                    "n_classes": {
+                        "type": ["integer", "null"],
+                        "minimum": 1,
+                        "description": "columns of the logits; null where any number will do",
+                    },
                     "classes": {
                         "type": ["array", "null"],
                         "items": {"type": ["string", "integer"]},
@@ -248,8 +261,9 @@ def _calibrator() -> Schema:
                     },
                 },
                 optional=("n_classes", "classes"),
+                words="what the map is applied to",
             ),
-            "fit": {"type": "object", "description": "how it was found: for people and audits"},
+            "fit": {"type": "object", "description": "how it was fitted: for people and audits"},
             "evaluation": {"type": "object", "description": "what was measured, likewise"},
         },
         "required": ["format", "format_version", "method", "parameters", "input"],
@@ -265,6 +279,7 @@ _MAP_DIGEST: Schema = {
 }
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _MAYBE_TEXT: Schema = {"type": ["string", "null"]}
+_GROUP: Schema = {**_MAYBE_TEXT, "description": "null: all rows"}
 _MAYBE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 
 
@@ -304,7 +319,11 @@ def _band_rule() -> Schema:
         {
             "score": {"type": "string", "description": "what the thresholds are on, in words"},
             "event": {"type": "string", "description": "predicted, or the class decided about"},
-            "column": {"type": ["integer", "null"], "minimum": 0},
+            "column": {
+                "type": ["integer", "null"],
+                "minimum": 0,
+                "description": "of that class, from 0; null of the prediction",
+            },
             "composite": {
                 "enum": [None, "product", "minimum"],
                 "description": "of the largest probabilities of a cluster's rows, one answer",
@@ -312,7 +331,10 @@ def _band_rule() -> Schema:
             "accept": {"const": "score >= accept_from"},
             "reject": {"const": "score <= reject_to"},
             **ends,
-            "groups": {"anyOf": [{"type": "null"}, of_groups]},
+            "groups": {
+                "anyOf": [{"type": "null"}, of_groups],
+                "description": "null, or `accept_from` and `reject_to` by the group's name",
+            },
         },
         optional=("column", "composite", "accept_from", "reject_to", "groups"),
         words="a score less than 1e-6 beyond its threshold counts as at it; between: review",
@@ -320,14 +342,29 @@ def _band_rule() -> Schema:
 
 
 def _band_promise() -> Schema:
-    counts = ("n", "positives", "accepted", "accepted_positives", "rejected", "rejected_positives")
-    scores = ("lowest_accepted", "highest_declined", "highest_rejected", "lowest_kept")
-    words = ("accept_reason", "reject_reason")
+    counts = {
+        "n": "rows counted",
+        "positives": "of these, rows of the event",
+        "accepted": "of these, rows accepted",
+        "accepted_positives": "accepted rows of the event",
+        "rejected": "of these, rows rejected",
+        "rejected_positives": "rejected rows of the event",
+    }
+    scores = {
+        "lowest_accepted": "least score of an accepted row",
+        "highest_declined": "greatest score of a row that is not accepted",
+        "highest_rejected": "greatest score of a rejected row",
+        "lowest_kept": "least score of a row that is not rejected",
+    }
+    reasons = {
+        "accept_reason": "why none can be accepted",
+        "reject_reason": "why none can be rejected",
+    }
     evidence: dict[str, Schema] = {
-        "group": {"type": ["string", "null"]},
-        **dict.fromkeys(counts, _COUNT),
-        **dict.fromkeys(scores, _MAYBE),
-        **dict.fromkeys(words, _MAYBE_TEXT),
+        "group": _GROUP,
+        **{name: {**_COUNT, "description": words} for name, words in counts.items()},
+        **{name: {**_MAYBE, "description": words} for name, words in scores.items()},
+        **{name: {**_MAYBE_TEXT, "description": words} for name, words in reasons.items()},
     }
     inside = {"exclusiveMinimum": 0.0, "exclusiveMaximum": 1.0}
     limit: Schema = {"type": ["number", "null"], **inside}
@@ -335,12 +372,21 @@ def _band_promise() -> Schema:
              "min_negative_predictive_value", "max_false_negative_rate")  # fmt: skip
     return _closed(
         {
-            "promises": _closed(dict.fromkeys(rates, limit), optional=rates),
+            "promises": _closed(
+                dict.fromkeys(rates, limit),
+                optional=rates,
+                words="rates that hold: `min_precision`, `max_false_positive_rate`, `min_recall`, "
+                "`min_negative_predictive_value`, `max_false_negative_rate`",
+            ),
             "confidence": _number("probability that all promises hold", **inside),
-            "n_given": {**_COUNT, "description": "rows given, of which those counted are a part"},
-            "clustered": {"type": "boolean"},
+            "n_given": {**_COUNT, "description": "labelled rows in all, those not counted too"},
+            "clustered": {
+                "type": "boolean",
+                "description": "whether rows belong together: one of each cluster counts, or each "
+                "cluster is one answer",
+            },
             "rows": _numbers("what set each threshold", _closed(
-                evidence, optional=("group", *scores, *words))),
+                evidence, optional=("group", *scores, *reasons))),
             "map_sha256": _MAP_DIGEST,
         },
         words="what the bands rest on",
@@ -354,7 +400,10 @@ def _threshold_rule() -> Schema:
             "score": {"const": "confidence"},
             "accept": {"const": "confidence >= threshold"},
             "threshold": {**_MAYBE, "description": "on the largest probability of a row"},
-            "groups": {"anyOf": [{"type": "null"}, thresholds]},
+            "groups": {
+                "anyOf": [{"type": "null"}, thresholds],
+                "description": "null, or a threshold by the group's name; null: none is accepted",
+            },
         },
         optional=("threshold", "groups"),
         words="a confidence less than 1e-6 below its threshold counts as at it",
@@ -364,13 +413,13 @@ def _threshold_rule() -> Schema:
 def _promise() -> Schema:
     evidence = _closed(
         {
-            "group": {"type": ["string", "null"]},
-            "n": _COUNT,
-            "accepted": _COUNT,
-            "errors": _COUNT,
-            "lowest_accepted": _MAYBE,
-            "highest_declined": _MAYBE,
-            "reason": {"type": ["string", "null"]},
+            "group": _GROUP,
+            "n": {**_COUNT, "description": "rows counted"},
+            "accepted": {**_COUNT, "description": "of these, rows at the threshold or above"},
+            "errors": {**_COUNT, "description": "accepted rows that are wrong"},
+            "lowest_accepted": {**_MAYBE, "description": "least confidence of an accepted row"},
+            "highest_declined": {**_MAYBE, "description": "greatest confidence of the others"},
+            "reason": {**_MAYBE_TEXT, "description": "why there is no threshold"},
         },
         optional=("group", "lowest_accepted", "highest_declined", "reason"),
     )
@@ -380,7 +429,7 @@ def _promise() -> Schema:
             "max_risk": {**_MAYBE, "description": "largest share of wrong answers"},
             "min_coverage": {**_MAYBE, "description": "least share of rows answered"},
             "confidence": _number("probability that the promise holds", **inside),
-            "n_given": {**_COUNT, "description": "rows given, of which those counted are a part"},
+            "n_given": {**_COUNT, "description": "labelled rows in all, those not counted too"},
             "clustered": {
                 "type": "boolean",
                 "description": "whether rows belong together, and one of each cluster counts",
@@ -399,8 +448,8 @@ def _cascade() -> Schema:
         {
             "cost_of_next": _number("of asking the next model about a row", **above),
             "expected_loss": {"oneOf": _expected_losses()},
-            "step": _number("what asking costs, in losses"),
-            "lowest": _number("of confidences there are: 1 / number of classes", minimum=0.0),
+            "step": _number("what asking costs, in wrong answers"),
+            "lowest": _number("least confidence there is: 1 / number of classes", minimum=0.0),
             "map_sha256": {**_MAP_DIGEST, "description": "of `calibrator`"},
             "calibrator": {"$ref": "#/$defs/calibrator"},
         },
@@ -415,11 +464,11 @@ def _cascade() -> Schema:
                 "format": {"const": "temperance/cascade"},
                 "format_version": {"const": 1},
                 "models": {**_names("their names"), "minItems": 2, "uniqueItems": True},
-                "price": _number("of a loss, in units of the costs"),
+                "price": _number("of a wrong answer, in units of the costs"),
                 "goes_on": {"const": "1 - confidence > expected_loss + step"},
                 "stages": _numbers("one less than models", stage),
                 "last_calibrator": {**last, "description": "of the last model; null: as it is"},
-                "rows": {"type": "object", "description": "what it was found on"},
+                "rows": {"type": "object", "description": "which rows were used for what"},
                 "library": {"type": "string"},
             },
             optional=("last_calibrator", "rows", "library"),

@@ -10,6 +10,7 @@ from temperance.checks.arguments import as_not_negative, as_number, as_word, req
 from temperance.evaluation import Evaluation
 from temperance.gates.gated import Gated, judged, passes, undecided_words
 from temperance.metrics.outcomes import Outcomes
+from temperance.printable import digits_text
 from temperance.show import number_text
 
 if TYPE_CHECKING:
@@ -222,4 +223,4 @@ def _measure(name: str) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}" if isfinite(value) else number_text(value)
+    return digits_text(value, 4) if isfinite(value) else number_text(value)

@@ -36,7 +36,7 @@ class ShiftGate(Gated):
     finding : {"moved", "no sign of it", "cannot tell"}
         What these say.
     reason : str
-        Why one cannot tell; "" where one can.
+        Why one cannot tell, or what has moved a temperature that cannot be fitted again; else "".
     verdict : {"failed", "passed", "undecided"}
         Failed: moved. Passed: no sign of it. Undecided: these rows cannot tell.
     passed : bool
@@ -101,7 +101,9 @@ class ShiftGate(Gated):
             by = f", 95 % interval {interval}" if interval else ""
             measurement = f" (re-fitted, the log loss changes by {value}{by})" if by else ""
         if self.verdict == "failed":
-            return f"gate failed: {self.title} moved{measurement}"
+            return (
+                f"gate failed: {self.title} moved{self.reason and f': {self.reason}'}{measurement}"
+            )
         if self.verdict == "passed":
             return f"gate passed: {self.title}, no sign of a move{measurement}"
         end = undecided_words(passed=self.passed, of_command=of_command)
@@ -132,11 +134,12 @@ def check_shift(diagnosis: Diagnosis, *, undecided: Undecided = "pass") -> tuple
     -----
     The temperature has moved where fitting it again pays for sure: the whole 95 % interval of the
     (cross-fitted) change of the log loss is below 0. There is no sign of it where the diagnosis
-    says that it holds: no sure gain, and rows enough to know T within a factor of 1.3. Without
-    labels one cannot tell. The class frequencies have moved where the mean probabilities are
-    farther apart than chance (p < .025; without labels, where nothing else is judged, p < .05) and,
-    with labels, correcting for that lowers the log loss. So rows that come as the reference did
-    fail in at most 5 % of samples.
+    says that it holds: no sure gain, and rows enough to know T within a factor of 1.3. Where the
+    new rows have no best temperature, it has moved if that refutes the reference's (an e-value of
+    40, `temperance.shift.NoOptimum`). Without labels one cannot tell. The class frequencies have
+    moved where the mean probabilities are farther apart than chance (p < .025; without labels,
+    where nothing else is judged, p < .05) and, with labels, correcting for that lowers the log
+    loss. So rows that come as the reference did fail in at most 5 % of samples.
 
     Examples
     --------
@@ -160,6 +163,10 @@ def _of_temperature(diagnosis: Diagnosis, undecided: Undecided) -> ShiftGate:
     reason = "without labels nobody can say whether it holds"
     if diagnosis.comparison is not None:
         reason = "too few new rows to tell"
+        none = diagnosis.no_optimum
+        if none is not None and none.tells:
+            reason = f"the new rows have no best one, for {none.cause}"
+            verdict = "failed" if none.sure else "undecided"
         if REFITTED in diagnosis.comparison.differences:
             again = diagnosis.comparison.differences[REFITTED].log_loss
             value, low, high = again.to_dict().values()
@@ -167,10 +174,11 @@ def _of_temperature(diagnosis: Diagnosis, undecided: Undecided) -> ShiftGate:
                 verdict = "failed"
             elif diagnosis.verdict in {"holds", "frequencies moved"}:
                 verdict = "passed"
+    if verdict == "passed" or (verdict == "failed" and value is not None):
+        reason = ""
     return ShiftGate(
-        "temperature", value, low, high, None, reason if verdict == "undecided" else "",
-        verdict, passes(verdict, undecided),
-    )  # fmt: skip
+        "temperature", value, low, high, None, reason, verdict, passes(verdict, undecided)
+    )
 
 
 def _of_frequencies(diagnosis: Diagnosis, undecided: Undecided) -> ShiftGate:

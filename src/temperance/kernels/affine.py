@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temperance.numerics import as_float64
+from temperance.numerics import as_float64, centred_rows, row_maxima
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def affine_row_scores(
 def _residuals(logits: Array, labels: NDArray[np.intp]) -> tuple[Array, Array]:
     """P - 1[label = k], (m, k), and the log loss of each row; overwrites `logits`."""
     rows = np.arange(len(labels))
-    logits -= logits.max(axis=1, keepdims=True)
+    logits -= row_maxima(logits)[:, None]
     of_label = logits[rows, labels]
     np.exp(logits, out=logits)
     total = logits.sum(axis=1)
@@ -212,7 +212,7 @@ def _residuals(logits: Array, labels: NDArray[np.intp]) -> tuple[Array, Array]:
 
 
 def _softmax(logits: Array) -> Array:
-    logits -= logits.max(axis=1, keepdims=True)
+    logits -= row_maxima(logits)[:, None]
     np.exp(logits, out=logits)
     logits /= logits.sum(axis=1, keepdims=True)
     return logits
@@ -334,7 +334,7 @@ def _terms(
 ) -> tuple[NDArray[np.float64], ...]:
     """Return p, z (0 where masked, for there 0 * -inf counts 0), E_p[z] and z at the label."""
     z = as_float64(logits)
-    z = z - z.max(axis=1, keepdims=True)
+    z = centred_rows(z)
     of_label = z[np.arange(len(labels)), labels]
     p = probs
     if p is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
-from temperance.numerics import as_float64, scale_exponent
+from temperance.numerics import as_float64, centred_rows, scale_exponent
 from temperance.sums import MergeableSums, aligned
 
 if TYPE_CHECKING:
@@ -444,7 +444,7 @@ def existence_sums(
 ) -> ExistenceSums:
     """Return the sums of one block of rows that decide whether an optimum exists."""
     z = as_float64(logits)
-    z = z - z.max(axis=1, keepdims=True)
+    z = centred_rows(z)
     of_label = z[np.arange(len(labels)), labels]
     exists = ~np.isneginf(z)
     z = np.where(exists, z, 0.0)

@@ -371,9 +371,11 @@ def _short_rows(z, betas, floor, ends, sums):
     totals = np.empty((4, _TILE), dtype=z.dtype)
     for first in range(0, m, _TILE):
         n = min(_TILE, m - first)
-        for i in range(n):
-            for j in range(k):
-                tile[j, i] = z[first + i, j]
+        rows = z[first : first + n]
+        for j in range(k):
+            column, values = rows[:, j], tile[j]
+            for i in range(n):  # places counted from 0 need no look at whether they are negative
+                values[i] = column[i]
         for i in range(n, _TILE):  # the last tile is filled up with its last row
             tile[:, i] = tile[:, n - 1]
         largest[:] = tile[0]

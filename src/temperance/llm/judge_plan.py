@@ -60,8 +60,8 @@ class PassRatePlan(Frozen, Plain):
         within = number_text(self.half_width)
         head = f"labels needed to know the pass rate to +-{within} ({percent_text(self.level)}):"
         if self.half_width_now is not None:
-            now = f"the {self.n_labelled:,} labels there are: +-{number_text(self.half_width_now)}"
-            lines.append(now)
+            now = number_text(self.half_width_now)
+            lines.append(f"with the {self.n_labelled:,} labels so far it is known to +-{now}")
         return "\n".join([head, *lines])
 
 

@@ -112,7 +112,7 @@ def expected_calibration_error(
     >>> expected_calibration_error([[0.75, 0.25], [0.75, 0.25]], [0, 1], n_bins=1)
     0.25
 
-    Class 1 of two: told with 0.25 and with 0.5, it happens in neither row and in the other.
+    Class 1 of two has probability 0.25 in a row where it is false, and 0.5 in one where it is true.
 
     >>> expected_calibration_error([0.25, 0.5], [0, 1], event=1)
     0.375

@@ -27,7 +27,7 @@ from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import draw_labels
 from temperance.metrics.z_tests import SHARPNESS, n_clusters, rows_with_weight, score_rows
-from temperance.numerics import as_float64, log_probs, places_of
+from temperance.numerics import as_float64, centred_rows, log_probs, places_of
 from temperance.significance import CalibrationTest, evident, holm
 from temperance.sums import MeanSums
 
@@ -100,7 +100,7 @@ def _scores(rows: Predictions) -> tuple[NDArray[np.float64], float]:
     The scores, (n, k), are 0 where the probability is; the sum is that of the true labels.
     """
     z = as_float64(rows.logits)
-    z = z - z.max(axis=1, keepdims=True)
+    z = centred_rows(z)
     of_label = z[np.arange(len(z)), rows.labels]
     z = np.where(rows.probs > 0.0, z, 0.0)
     mean = (rows.probs * z).sum(axis=1, keepdims=True)

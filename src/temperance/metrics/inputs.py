@@ -16,7 +16,14 @@ from temperance.checks.label_matrix import LABEL_CLASSES
 from temperance.checks.labels import kept_labels, kept_rows, labelled_rows
 from temperance.errors import InvalidInputError
 from temperance.kernels.engines import compiled_moments
-from temperance.numerics import IN_CACHE, as_float64, log_probs, row_blocks, softmax_losses
+from temperance.numerics import (
+    IN_CACHE,
+    as_float64,
+    log_probs,
+    row_blocks,
+    row_maxima,
+    softmax_losses,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -241,7 +248,7 @@ class Predictions:
         """Largest probability of each row, in [1/k, 1]."""
         if self.row_scores is not None:
             return np.asarray(1.0 / self.row_scores.total)
-        return self._for_all(lambda p: np.asarray(p.max(axis=1)))
+        return self._for_all(row_maxima)
 
     @cached_property
     def correct(self) -> NDArray[np.bool_]:
@@ -272,7 +279,7 @@ class Predictions:
             return np.asarray(self.row_scores.largest)
         if self.scores is None:
             return np.asarray(np.log(self.confidence))
-        return as_float64(self.scores.max(axis=1))
+        return as_float64(row_maxima(self.scores))
 
     @property
     def logit_moments(self) -> NDArray[np.float64]:

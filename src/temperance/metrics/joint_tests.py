@@ -24,7 +24,7 @@ from temperance.metrics.z_tests import (
     spiegelhalter_rows,
 )
 from temperance.numerics import BLOCK_ELEMENTS, row_blocks
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 from temperance.significance import CalibrationTest, evident, holm
 
 if TYPE_CHECKING:
@@ -418,8 +418,8 @@ class Events:
             return None
         rows = count_text(self.n, "row")
         return (
-            f"too few wrong predictions to say ({self.observed:.3g} of {rows}, {self.expected:.2g} "
-            f"expected; {_FEWEST:g} or more are needed)"
+            f"too few wrong predictions to say ({digits_text(self.observed, 3)} of {rows}, "
+            f"{digits_text(self.expected, 2)} expected; {_FEWEST:g} or more are needed)"
         )
 
     @property
@@ -429,7 +429,7 @@ class Events:
             return self.too_few
         return (
             f"too few rows a class to say (the number of a class varies by chance with variance "
-            f"{self.per_class:.2g}; {_FEWEST_PER_CLASS:g} or more is needed)"
+            f"{digits_text(self.per_class, 2)}; {_FEWEST_PER_CLASS:g} or more is needed)"
         )
 
     def allowed(self, tests: CalibrationTests) -> CalibrationTests:

@@ -16,7 +16,7 @@ from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen, Plain
 from temperance.metrics.estimates import Estimate, wilson_interval
 from temperance.metrics.inputs import Predictions
-from temperance.numerics import as_float64, normal_quantile
+from temperance.numerics import as_float64, normal_quantile, row_maxima
 from temperance.printable import count_text
 from temperance.show import Shown, Table, interval_text, number_text
 
@@ -55,7 +55,7 @@ def row_scores(probs: Array, score: str | ArrayLike) -> Array:
 
 def _confidence(probs: Array) -> Array:
     """Largest probability."""
-    return np.asarray(probs.max(axis=1))
+    return row_maxima(probs)
 
 
 def _margin(probs: Array) -> Array:

@@ -14,6 +14,7 @@ from temperance.numerics import (
     log_probs,
     logit,
     row_blocks,
+    row_maxima,
     two_probs,
 )
 from temperance.printable import count_text
@@ -110,7 +111,7 @@ def log_odds(rows: Predictions, event: Event) -> NDArray[np.float64]:
         others = np.array(rows.scores[block], dtype=np.float64)
         of_event = as_float64(others[at_event])
         others[at_event] = -np.inf
-        largest = others.max(axis=1)
+        largest = row_maxima(others)
         shift = np.where(np.isneginf(largest), 0.0, largest)
         with np.errstate(divide="ignore"):  # the event is the only option: log 0
             rest = np.log(np.exp(others - shift[:, None]).sum(axis=1))

@@ -120,7 +120,8 @@ def log_calibrator(
     Raises
     ------
     InvalidInputError
-        No calibrator, an ensemble, a comparison without "before" and "after", no such report.
+        No calibrator, an ensemble, a comparison without "before" and "after", no such report, or
+        MLflow cannot log where it is told to.
     MissingDependencyError
         MLflow is not installed.
     ParityError
@@ -293,7 +294,16 @@ def _run(mlflow: Any) -> Iterator[str]:  # noqa: ANN401  (a module)
     if active is not None:
         yield active.info.run_id
         return
-    with mlflow.start_run() as run:
+    try:
+        started = mlflow.start_run()
+    except mlflow.exceptions.MlflowException as error:
+        msg = (
+            f"MLflow cannot log to {mlflow.get_tracking_uri()}: {error} Name a server, by "
+            "MLFLOW_TRACKING_URI or mlflow.set_tracking_uri(...); a database on this machine "
+            "takes the whole package, pip install mlflow."
+        )
+        raise InvalidInputError(msg) from error
+    with started as run:
         yield run.info.run_id
 
 

@@ -21,8 +21,9 @@ from temperance.drift import (
 from temperance.drift.collect import log_probs_of
 from temperance.frozen import Frozen, Plain
 from temperance.monitor.inputs import refuse_columns
+from temperance.numerics import row_maxima
 from temperance.printable import count_text, length_text
-from temperance.show import Shown, Table, percent_text
+from temperance.show import Shown, Table, number_text, percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,8 +140,8 @@ class Check(Shown, Plain, Frozen):
         first = self.streams[0]
         return (
             f"No alarm: {count_text(first.n_labels, 'label speaks', 'labels speak')} as "
-            f"calibrated probabilities may (log evidence {first.log_evidence:.2f} of "
-            f"{first.threshold:.2f} that raise one)."
+            f"calibrated probabilities may (log evidence {number_text(first.log_evidence, 2)} of "
+            f"{number_text(first.threshold, 2)} that raise one)."
         )
 
     def tables(self) -> tuple[Table, ...]:
@@ -153,7 +154,7 @@ class Check(Shown, Plain, Frozen):
                 tuple(
                     (
                         each.model, each.calibrator[:19], f"{each.n_labels:,}", f"{each.n_new:,}",
-                        f"{each.log_evidence:.2f}", f"{each.threshold:.2f}",
+                        number_text(each.log_evidence, 2), number_text(each.threshold, 2),
                         "ALARM" if each.alarm else "no",
                     )
                     for each in self.streams
@@ -272,7 +273,7 @@ def _add(stream: _Stream, rows: StoredRows, registry: Registry) -> int | None:
         stream.n_new += len(some)
         stream.loss -= float(of_label.sum())
         stream.right += int((log_probs.argmax(axis=1) == some.labels).sum())
-        stream.confidence += float(np.exp(log_probs.max(axis=1)).sum())
+        stream.confidence += float(np.exp(row_maxima(log_probs)).sum())
     return raised
 
 
@@ -498,7 +499,7 @@ def _with_confidence(
         return sums
     log_probs = served_log_probs(rows, registry, serving)
     right = np.where(rows.labels < 0, -1, log_probs.argmax(axis=1) == rows.labels)
-    confidence = np.exp(log_probs.max(axis=1)).clip(max=1.0)
+    confidence = np.exp(row_maxima(log_probs)).clip(max=1.0)
     more = ConfidenceSums.of(confidence, right)
     return more if sums is None else sums.merge(more)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from temperance.alignment import spelling_of
 from temperance.checks import as_logits, logits_from_probs
 from temperance.checks.arguments import as_flag, as_sequence, value_text
 from temperance.checks.arrays import row_name, such_rows
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from temperance.monitor.scores import Precision
 
 __all__ = [
-    "EARLIEST", "Options", "Scores", "as_ids", "as_options", "as_scores", "as_times", "as_values",
-    "few", "microseconds", "refuse_columns", "refuse_numbers",
+    "EARLIEST", "ONE_OF_BOTH", "Options", "Scores", "as_ids", "as_options", "as_scores",
+    "as_times", "as_values", "few", "microseconds", "refuse_columns", "refuse_numbers",
 ]  # fmt: skip
 
 _SHOWN = 3  # names in a message
+ONE_OF_BOTH = "give `logits` or `probs`, one of both: what the calibrator takes."
+_NO_ID = frozenset({"", "None", "nan", "<NA>", "NaT"})  # what is missing, of Python and of pandas
 _MICRO = 1_000_000
 _LONGEST = 2000  # bytes of an id: an index of PostgreSQL takes 2,700
 EARLIEST, _LATEST = -6.2e10, 1e11  # seconds since 1970: from year 5, and before milliseconds
@@ -39,11 +42,17 @@ def microseconds(seconds: float) -> int:
 
 
 def as_ids(ids: object) -> list[str]:
-    """Return ids as text; numbers are ids too."""
+    """Return ids as text; numbers are ids too, 7 and 7.0 the same.
+
+    A table program that met an empty cell has made 7.0 of 7: its labels belong to the row 7.
+    """
     values = ids.tolist() if isinstance(ids, np.ndarray) else ids
     rule = "a sequence of names or numbers, one per row"
-    names = [str(each) for each in as_sequence(values, name="ids", rule=rule)]
-    empty = [place for place, name in enumerate(names) if name in ("", "None", "nan")]
+    names = [
+        each if isinstance(each, str) else spelling_of(each)
+        for each in as_sequence(values, name="ids", rule=rule)
+    ]
+    empty = [place for place, name in enumerate(names) if name in _NO_ID]
     if empty:
         msg = f"`ids` must all be there; row {empty[0]} has none ({such_rows(len(empty))})."
         raise InvalidInputError(msg)
@@ -70,8 +79,7 @@ def _refuse_unwritable(name: str, place: int) -> None:
 def as_scores(logits: ArrayLike | None, probs: ArrayLike | None) -> NDArray[Any]:
     """Return what a calibrator takes as checked logits, (n, k)."""
     if (logits is None) == (probs is None):
-        msg = "give `logits` or `probs`, one of both: what the calibrator takes."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(ONE_OF_BOTH)
     return as_logits(logits if logits is not None else logits_from_probs(probs))  # type: ignore[arg-type]
 
 

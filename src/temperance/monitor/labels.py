@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temperance.alignment import whole_text
 from temperance.checks import as_labels
 from temperance.checks.arguments import value_text
 from temperance.errors import InvalidInputError
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from temperance.monitor.database import Transaction
     from temperance.monitor.inputs import Options
 
-__all__ = ["Prediction", "checked_labels", "newest_labels", "predictions_of", "told_again"]
+__all__ = [
+    "Prediction", "checked_labels", "newest_labels", "predictions_of", "spelled_as_logged",
+    "told_again",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,27 @@ def predictions_of(work: Transaction, names: list[str]) -> dict[str, Prediction]
         name: Prediction(seq, time, k, classes, bytes(scores), options)
         for name, seq, time, k, classes, scores, options in rows
     }
+
+
+def spelled_as_logged(
+    work: Transaction, names: list[str], predictions: dict[str, Prediction]
+) -> list[str]:
+    """Return ids as their predictions have them, which are added: "7" for a "7.0" that is nowhere.
+
+    A table program that met an empty cell has written 7.0 for 7, and its labels would wait for
+    ever. "1.0" beside "1" are two ids.
+    """
+    given = set(names)
+    shorter = {
+        name: whole
+        for name in given
+        if name not in predictions and (whole := whole_text(name)) not in given
+    }
+    if not shorter:
+        return names
+    found = predictions_of(work, list(shorter.values()))
+    predictions.update(found)
+    return [shorter[name] if shorter.get(name) in found else name for name in names]
 
 
 def newest_labels(work: Transaction, predictions: list[int]) -> dict[int, tuple[int, int, int]]:

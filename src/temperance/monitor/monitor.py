@@ -17,7 +17,13 @@ import numpy as np
 from temperance.checks.arguments import as_count, as_flag, as_number, as_word, value_text
 from temperance.errors import FileFormatError, InvalidInputError, StoreError, TemperanceError
 from temperance.monitor.checking import check
-from temperance.monitor.inputs import EARLIEST, as_scores, refuse_columns, refuse_numbers
+from temperance.monitor.inputs import (
+    EARLIEST,
+    ONE_OF_BOTH,
+    as_scores,
+    refuse_columns,
+    refuse_numbers,
+)
 from temperance.monitor.refitting import refit
 from temperance.monitor.registry import Registry
 from temperance.monitor.store import Store
@@ -215,9 +221,10 @@ class Monitor:
         as_flag(top_k, name="top_k")
         if calibrator is not None:
             self.registry.load(calibrator)
+        is_probs = None if (logits is None) == (probs is None) else logits is None
         values = _copy(probs if logits is None else logits)
         row = (
-            _copied(ids), values, logits is None, model, _copied(groups),
+            _copied(ids), values, is_probs, model, _copied(groups),
             clocks.time() if time is None else time, calibrator or self._current(),
             None if options is None else _copied_rows(options), top_k,
         )  # fmt: skip
@@ -249,7 +256,9 @@ class Monitor:
     def refit(self, **settings: Any) -> Refit:  # noqa: ANN401
         """Fit again, and promote the result if it has earned it (`temperance.monitor.refit`)."""
         self.flush()
-        return refit(self._store, self.registry, **settings)
+        outcome = refit(self._store, self.registry, **settings)
+        self._serving = (-np.inf, self._serving[1])  # the next row asks what serves now
+        return outcome
 
     def counts(self) -> Counts:
         """Return what the store holds."""
@@ -450,7 +459,7 @@ class _Call:
         cls,
         ids: Any,  # noqa: ANN401
         values: NDArray[Any],
-        is_probs: bool,  # noqa: FBT001
+        is_probs: bool | None,  # noqa: FBT001  (None: both, or neither)
         model: str,
         groups: Any,  # noqa: ANN401
         time: float,
@@ -459,6 +468,8 @@ class _Call:
         top_k: bool,  # noqa: FBT001
     ) -> Self:
         """Return one row, or many, of what was given to `log`."""
+        if is_probs is None:
+            raise InvalidInputError(ONE_OF_BOTH)
         if isinstance(ids, str | int) or (values.ndim == 1 and np.ndim(ids) == 0):
             own = None if groups is None else [groups]
             of_row = None if options is None else [options]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from temperance.drift import Evidence
 from temperance.errors import FileFormatError
 from temperance.frozen import Frozen, Plain
-from temperance.show import Shown, Table, percent_text
+from temperance.show import Shown, Table, number_text, percent_text
 
 if TYPE_CHECKING:
     from temperance.monitor.registry import Registry, Version
@@ -91,7 +91,8 @@ class Overview(Shown, Plain, Frozen):
         streams = tuple(
             (
                 each.model, each.calibrator[:19], "yes" if each.serving else "no",
-                f"{each.n_labels:,}", f"{each.log_evidence:.2f}", f"{each.threshold:.2f}",
+                f"{each.n_labels:,}", number_text(each.log_evidence, 2),
+                number_text(each.threshold, 2),
                 "no" if each.alarm is None else str(each.alarm["cause"]),
             )
             for each in self.streams

@@ -28,6 +28,7 @@ from temperance.frozen import Frozen, Plain
 from temperance.monitor.checking import joined, served_log_probs
 from temperance.monitor.inputs import microseconds
 from temperance.printable import count_text, length_text
+from temperance.show import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -372,8 +373,8 @@ def _words(challenge: Challenge, alpha: float, *, promoted: bool, same: bool) ->
     better = "lower" if challenge.mean_gain > 0 else "higher"
     gain = (
         f"on {challenge.n:,} labels that neither was fitted on, the new one's log loss is "
-        f"{abs(challenge.mean_gain):.4f} nats a row {better} (log evidence "
-        f"{challenge.log_evidence:.2f}, {-np.log(alpha):.2f} wanted)"
+        f"{number_text(abs(challenge.mean_gain))} nats a row {better} (log evidence "
+        f"{number_text(challenge.log_evidence, 2)}, {number_text(-np.log(alpha), 2)} wanted)"
     )
     if same:
         return "The new calibrator is the one that serves: nothing changes."

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from temperance.numerics import centred_rows
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -80,7 +82,7 @@ def _centred(logits: NDArray[np.floating], precision: Precision) -> Numbers:
     limit = float(np.finfo(dtype).max)
     with np.errstate(over="ignore", invalid="ignore"):
         # only differences within a row count; half precision is finest near 0
-        centred = logits - logits.max(axis=1, keepdims=True)
+        centred = centred_rows(logits)
         low = np.where(np.isneginf(centred), -np.inf, np.maximum(centred, -limit))
         small: Numbers = low.astype(dtype)
     return small

@@ -14,7 +14,13 @@ from temperance.checks.row_values import as_known_names
 from temperance.errors import FileFormatError, InvalidInputError, TemperanceError
 from temperance.monitor.database import database_at
 from temperance.monitor.inputs import Scores, as_ids, as_times, as_values, few, microseconds
-from temperance.monitor.labels import checked_labels, newest_labels, predictions_of, told_again
+from temperance.monitor.labels import (
+    checked_labels,
+    newest_labels,
+    predictions_of,
+    spelled_as_logged,
+    told_again,
+)
 from temperance.monitor.schema import VERSION, create, migrate, version_of
 from temperance.monitor.settings import Settings
 from temperance.monitor.stored import BLOCK, KINDS, Counts, Labelled, Logged, blocks_of
@@ -281,7 +287,7 @@ class Store:
         Parameters
         ----------
         ids : sequence, length n
-            As in `log`.
+            As in `log`. An id 7.0 that no prediction has is that of the prediction 7.
         labels : sequence, length n
             Classes 0..k-1, or names where the model's rows came with classes.
 
@@ -311,6 +317,7 @@ class Store:
 
     def _write_labels(self, work: Transaction, names: list[str], values: list[object]) -> Labelled:
         predictions = predictions_of(work, names)
+        names = spelled_as_logged(work, names, predictions)
         numbers = checked_labels(names, values, predictions)
         arrived, ahead = self._arrival(work)
         seqs = [row.seq for row in predictions.values()]

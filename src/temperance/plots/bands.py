@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
-from temperance.plots.theme import BARS, INK, MUTED, OVER, SMALL, TEXT, UNDER, Display, quiet
+from temperance.plots.theme import (
+    BARS,
+    INK,
+    MUTED,
+    OVER,
+    SMALL,
+    TEXT,
+    UNDER,
+    Display,
+    Shares,
+    quiet,
+)
 from temperance.printable import capitalised, printable
 from temperance.show import percent_text
 
@@ -82,7 +93,7 @@ class BandsDisplay(Display):
         ax.grid(visible=False, axis="x")
         ax.xaxis.set_ticks(np.linspace(0.0, 1.0, 6))
         ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        ax.yaxis.set_major_formatter(Shares())
         score = self.score_name
         ax.set_xlabel(printable(capitalised(score)), fontsize=TEXT, color=INK,
                       labelpad=6, parse_math=False)  # fmt: skip

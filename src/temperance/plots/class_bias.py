@@ -117,8 +117,8 @@ class ClassBiasDisplay(Display):
         low, high = min(ends), max(ends)
         room = _ROOM * max(high - low, _LEAST)
         dots = [
-            Dot(key, each.value, each.low, each.high, f"{each.value:+.2f}", _colour(each),
-                hollow=each.low == each.high)
+            Dot(key, each.value, each.low, each.high, f"{each.value:+z.2f}",
+                _colour(each), hollow=each.low == each.high)
             for key, each in self.biases.items()
         ]  # fmt: skip
         draw_dots(ax, dots, limits=(low - room, high + room))
@@ -132,8 +132,8 @@ class ClassBiasDisplay(Display):
     def alt_text(self) -> tuple[str, str]:
         """Return a title and every bias in words."""
         phrases = [
-            f"{key} {each.value:+.3f}"
-            + ("" if each.low == each.high else f" ({each.low:+.3f} to {each.high:+.3f})")
+            f"{key} {each.value:+z.3f}"
+            + ("" if each.low == each.high else f" ({each.low:+z.3f} to {each.high:+z.3f})")
             for key, each in self.biases.items()
         ]
         title = f"Class biases{'' if self.name is None else f': {self.name}'}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from temperance.checks.arguments import optional_text
 from temperance.metrics.estimates import Estimate
 from temperance.metrics.reliability import reliability_curve
-from temperance.plots.theme import BARS, INK, MUTED, OVER, TEXT, UNDER, Display, quiet
+from temperance.plots.theme import BARS, INK, MUTED, OVER, TEXT, UNDER, Display, Shares, quiet
 from temperance.printable import printable
 
 if TYPE_CHECKING:
@@ -165,9 +165,8 @@ class ConfidenceDisplay(Display):
         ax.grid(visible=False, axis="x")
         ax.xaxis.set_ticks(np.linspace(0.0, 1.0, 6))
         ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-        ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-        decimals = 0 if top > 0.05 else 1
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=decimals, symbol=" %"))
+        ax.xaxis.set_major_formatter(Shares())
+        ax.yaxis.set_major_formatter(Shares())
         ax.set_xlabel("Confidence", fontsize=TEXT, color=INK, labelpad=6)
         ax.set_ylabel("Share of predictions", fontsize=TEXT, color=INK, rotation=0,
                       horizontalalignment="left", verticalalignment="bottom")  # fmt: skip

@@ -9,8 +9,20 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from temperance.checks.arguments import optional_text
 from temperance.errors import InvalidInputError
-from temperance.plots.dots import fitting, width_of
-from temperance.plots.theme import INK, MUTED, OVER, PAPER, SMALL, TEXT, UNDER, Display, quiet
+from temperance.plots.dots import fitting, fitting_apart, width_of
+from temperance.plots.theme import (
+    INK,
+    MUTED,
+    OVER,
+    PAPER,
+    SMALL,
+    TEXT,
+    UNDER,
+    Display,
+    Shares,
+    quiet,
+)
+from temperance.printable import digits_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,13 +181,14 @@ class CostDisplay(Display):
                     zorder=2)  # fmt: skip
         ax.plot(curve.cost, curve.accuracy, color=UNDER, linewidth=2.0, zorder=2.5)
         room = min(_NAME, 0.5 * _points(ax)[0])
-        names = [fitting(key, room) for key in self.points]
+        names = fitting_apart([*self.points], room)
         for number, (key, (cost, accuracy)) in enumerate(self.points.items()):
             marker, colour = _MARKERS[(number - 2) % len(_MARKERS)], MUTED
             if key in {_FIRST, _SECOND}:
-                marker, colour = "o", UNDER if key == _FIRST else OVER
+                marker, colour = ("o", UNDER) if key == _FIRST else ("X", OVER)
             hollow = colour == MUTED
-            ax.plot([cost], [accuracy], marker=marker, markersize=7.5, linestyle="none",
+            ax.plot([cost], [accuracy], marker=marker, linestyle="none",
+                    markersize=10.0 if key == _SECOND else 7.5,
                     color=PAPER if hollow else colour, clip_on=False, zorder=4 - 0.1 * number,
                     markeredgecolor=colour if hollow else PAPER, label=names[number],
                     markeredgewidth=1.6 if hollow else 1.0)  # fmt: skip
@@ -192,14 +205,15 @@ class CostDisplay(Display):
     def alt_text(self) -> tuple[str, str]:
         """Return a title and the points in words."""
         phrases = [
-            f"{key}: cost {cost:.4g}, accuracy {accuracy:.1%}"
+            f"{key}: cost {digits_text(cost, 4)}, accuracy {accuracy:.1%}"
             for key, (cost, accuracy) in self.points.items()
         ]
         title = f"Cost and accuracy{'' if self.name is None else f': {self.name}'}"
         ends = (
-            f"From a cost of {self.curve.cost.min():.4g} per row with accuracy "
-            f"{self.curve.accuracy[self.curve.cost.argmin()]:.1%} to {self.curve.cost.max():.4g} "
-            f"with {self.curve.accuracy[self.curve.cost.argmax()]:.1%}."
+            f"From a cost of {digits_text(self.curve.cost.min(), 4)} per row with accuracy "
+            f"{self.curve.accuracy[self.curve.cost.argmin()]:.1%} to "
+            f"{digits_text(self.curve.cost.max(), 4)} with "
+            f"{self.curve.accuracy[self.curve.cost.argmax()]:.1%}."
         )
         return title, f"{ends} {'; '.join(phrases)}."
 
@@ -251,16 +265,7 @@ class CostDisplay(Display):
         ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
         ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
-        decimals = 0 if height > 0.05 else 1 if height > 0.005 else 2
-        ax.yaxis.set_major_formatter(
-            FuncFormatter(
-                lambda tick, _: (
-                    ""
-                    if not -1e-9 <= tick <= 1.0 + 1e-9
-                    else f"{tick:.{decimals}%}".replace("%", " %")
-                )
-            )
-        )
+        ax.yaxis.set_major_formatter(Shares())
 
 
 def _points(ax: Axes) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from temperance.checks.forms import frame_names
 from temperance.errors import InvalidInputError
 from temperance.metrics.corp import CorpReliability, corp_reliability
 from temperance.metrics.outcomes import Outcomes
-from temperance.plots.dots import fitting
+from temperance.plots.dots import fitting_apart
 from temperance.plots.square import draw_frame, draw_name
 from temperance.plots.theme import INK, MUTED, OVER, PAPER, SMALL, UNDER, Display, estimated
 from temperance.show import number_text
@@ -251,12 +251,15 @@ class CalibrationCurvesDisplay(Display):
             else f"How often {event} happens",
         )  # fmt: skip
         ax.set_ylim(-0.02, 1.02)
-        for (key, corp), (colour, dash, marker) in zip(self.curves.items(), _STYLES, strict=False):
+        names = fitting_apart([*self.curves], _LETTERS)
+        for name, corp, (colour, dash, marker) in zip(
+            names, self.curves.values(), _STYLES, strict=False
+        ):
             places = np.searchsorted(corp.share.cumsum(), _MARKS).clip(max=len(corp.share) - 1)
             ax.plot(corp.probability, corp.recalibrated, color=colour, linewidth=1.8,
                     linestyle=dash, marker=marker, markevery=[int(i) for i in np.unique(places)],
                     markersize=6.5, markeredgecolor=PAPER, markeredgewidth=0.8,
-                    label=self._label(key), zorder=3)  # fmt: skip
+                    label=_label(name, corp), zorder=3)  # fmt: skip
         legend = ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.13), frameon=False,
                         fontsize=SMALL, labelcolor=INK, handlelength=3.2, borderaxespad=0.0,
                         labelspacing=0.35)  # fmt: skip
@@ -264,11 +267,6 @@ class CalibrationCurvesDisplay(Display):
             text.set_parse_math(False)
         if self.name is not None:
             draw_name(ax, self.name, pad=30.0)
-
-    def _label(self, key: str) -> str:
-        """Return a name with how much the best rising curve saves of its Brier score."""
-        miscalibration = number_text(self.curves[key].decomposition.miscalibration)
-        return f"{fitting(key, _LETTERS)} (miscalibration {miscalibration})"
 
     def alt_text(self) -> tuple[str, str]:
         """Return a title and each curve in words: what it says and what happens."""
@@ -283,3 +281,8 @@ class CalibrationCurvesDisplay(Display):
             phrases.append(f"{key} {'; '.join(points)}")
         title = f"Calibration curves{'' if self.name is None else f': {self.name}'}"
         return title, f"Isotonic frequency against probability. {'. '.join(phrases)}."
+
+
+def _label(name: str, corp: CorpReliability) -> str:
+    """Return a name with how much the best rising curve saves of its Brier score."""
+    return f"{name} (miscalibration {number_text(corp.decomposition.miscalibration)})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 from math import sqrt
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
@@ -15,7 +16,17 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["BOTTOM", "Dot", "draw_dots", "draw_mark", "draw_name", "fitting", "size_of", "width_of"]
+__all__ = [
+    "BOTTOM",
+    "Dot",
+    "draw_dots",
+    "draw_mark",
+    "draw_name",
+    "fitting",
+    "fitting_apart",
+    "size_of",
+    "width_of",
+]
 
 _WIDTH = 380.0  # points, as are the next ones
 _ROW = 20.0
@@ -50,7 +61,7 @@ def draw_dots(ax: Axes, dots: Sequence[Dot], *, limits: tuple[float, float]) -> 
     low, high = limits
     ax.set_xlim(low, high)
     ax.set_ylim(len(dots) - 0.5, -0.5)
-    names = [fitting(dot.name, _NAMES - 10.0) for dot in dots]
+    names = fitting_apart([dot.name for dot in dots], _NAMES - 10.0)
     ax.set_yticks(range(len(dots)), labels=names, parse_math=False, color=INK, fontsize=SMALL)
     ax.grid(visible=False, axis="y")
     for y, dot in enumerate(dots):
@@ -102,6 +113,51 @@ def fitting(name: str, width: float, *, size: float = SMALL) -> str:
                 break
             left, right = (left + letter, right) if end == "left" else (left, letter + right)
     return f"{left}\u2026{right}"
+
+
+def fitting_apart(names: Sequence[str], width: float, *, size: float = SMALL) -> list[str]:
+    """Return the names as `fitting` does; those that would look the same without what they share.
+
+    >>> fitting_apart([f"gpt-2026-11-01-step-{step}000-ema" for step in (1, 2)], 90.0)
+    ['gpt-…1000-e…', 'gpt-…2000-e…']
+    """
+    plain = [printable(" ".join(name.split())) for name in names]
+    shown = [fitting(name, width, size=size) for name in names]
+    for same in dict.fromkeys(shown):
+        places = [i for i, each in enumerate(shown) if each == same]
+        _part(shown, plain, places, width / size)
+    return shown
+
+
+def _part(shown: list[str], names: list[str], places: list[int], room: float) -> None:
+    """Write names that look the same by where they part, as often as some still do."""
+    alike = [names[i] for i in places]
+    if len({*alike}) < 2:
+        return
+    at = sum(1 for _ in takewhile(lambda each: len({*each}) == 1, zip(*alike, strict=False)))
+    for i in places:
+        shown[i] = _around(names[i], at, room)
+    letters = [name[at : at + 1] for name in alike]
+    for letter in dict.fromkeys(letters):
+        part = [i for i, each in zip(places, letters, strict=True) if each == letter]
+        if len({shown[i] for i in part}) < len(part):
+            _part(shown, names, part, room)
+
+
+def _around(name: str, at: int, room: float) -> str:
+    """Return the head of a name, and what stands at a place of it with the head of its word."""
+    word = max(name.rfind(mark, 0, at) for mark in " _-/.:,") + 1
+    start = word if width_of(name[word:at]) < room / 3.0 else at
+    head = _beginning(name[:start], room / 3.0) + "\u2026" if start else ""
+    rest = name[start:]
+    tail = _beginning(rest, room - width_of(head) - _em("\u2026"))
+    return f"{head}{tail}" if tail == rest else f"{head}{tail}\u2026"
+
+
+def _beginning(text: str, room: float) -> str:
+    """Return as much of a text as fits."""
+    widths = accumulate(map(_em, text))
+    return text[: sum(1 for _ in takewhile(lambda width: width <= room, widths))]
 
 
 def width_of(name: str) -> float:

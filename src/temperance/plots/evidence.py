@@ -11,6 +11,7 @@ from temperance.checks.arguments import as_number, optional_text
 from temperance.errors import InvalidInputError
 from temperance.plots.square import draw_name
 from temperance.plots.theme import INK, MUTED, OVER, SMALL, TEXT, UNDER, Display, quiet
+from temperance.show import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,13 +170,13 @@ class EvidenceDisplay(Display):
         """Return a title and the line in words."""
         over = np.flatnonzero(self.log_evidence >= self.threshold)
         course = (
-            f"never reaches {self.threshold:.2f}"
+            f"never reaches {number_text(self.threshold, 2)}"
             if not len(over)
-            else f"reaches {self.threshold:.2f} at label {self.labels[over[0]]:,.0f}"
+            else f"reaches {number_text(self.threshold, 2)} at label {self.labels[over[0]]:,.0f}"
         )
         since = "" if self.onset is None else f" The change began about label {self.onset[0]:,}."
         title = f"Evidence over labels{'' if self.name is None else f': {self.name}'}"
         return title, (
             f"Log of the evidence that served probabilities are wrong: it {course}, and is "
-            f"{self.log_evidence[-1]:.2f} after {self.labels[-1]:,.0f} labels.{since}"
+            f"{number_text(self.log_evidence[-1], 2)} after {self.labels[-1]:,.0f} labels.{since}"
         )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from temperance.checks.arguments import as_mapping, optional_text
 from temperance.errors import InvalidInputError
 from temperance.metrics.estimates import Estimate
 from temperance.plots.dots import Dot, draw_dots, draw_name, size_of
-from temperance.plots.theme import INK, MUTED, PAPER, SMALL, TEXT, Display
+from temperance.plots.theme import INK, MUTED, PAPER, SMALL, TEXT, Display, Shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,8 +143,7 @@ class FrequencyDisplay(Display):
             ax.plot([share], [y], marker="D", markersize=6.0, color=PAPER, markeredgecolor=MUTED,
                     markeredgewidth=1.3, linestyle="none", clip_on=False, zorder=3.5)  # fmt: skip
         ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-        decimals = 0 if high - low > 0.05 else 1
-        ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=decimals, symbol=" %"))
+        ax.xaxis.set_major_formatter(Shares())
         ax.set_xlabel("Share of rows", fontsize=TEXT, color=INK, labelpad=6)
         _draw_key(ax)
         if self.name is not None:

@@ -5,19 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from temperance.binning import reaches
 from temperance.checks.arguments import as_number, as_share, optional_text
 from temperance.metrics.selective import RiskCoverage, risk_coverage
-from temperance.plots.square import draw_name
-from temperance.plots.theme import BARS, INK, MUTED, OVER, PAPER, SMALL, TEXT, UNDER, Display, quiet
+from temperance.plots.square import SIDE, Words, clearest, draw_name
+from temperance.plots.theme import (
+    BARS,
+    INK,
+    MUTED,
+    OVER,
+    PAPER,
+    SMALL,
+    TEXT,
+    UNDER,
+    Display,
+    Shares,
+    quiet,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["RiskCoverageDisplay"]
 
@@ -26,6 +38,7 @@ _STEADY = 0.1  # of the coverage, below which the risk of a few rows does not se
 _ROOM = 1.25  # of the height, above all that is to be seen
 _WORDS = 0.86  # of the height, above which stand the words
 _MIDDLE = 0.5
+_END, _GAP = 0.99, 0.013  # where words at a line end, and how far from it they stand
 _LINE = 0.08  # of the height, that a line of words takes
 
 
@@ -151,12 +164,12 @@ class RiskCoverageDisplay(Display):
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(0.0, top)
         if self.max_risk is not None:
-            _draw_target(ax, self.max_risk, at_end=float(curve.risk[-1]), top=top)
+            _draw_target(ax, self.max_risk, np.stack([x, curve.risk[shown] / top], axis=1), top=top)
         self._draw_point(ax, low, high, top)
         ax.xaxis.set_ticks(np.linspace(0.0, 1.0, 6))
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-        ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
+        ax.xaxis.set_major_formatter(Shares())
+        ax.yaxis.set_major_formatter(Shares())
         ax.set_xlabel("Coverage: share of rows that are answered", fontsize=TEXT, color=INK,
                       labelpad=6)  # fmt: skip
         ax.set_ylabel("Risk: share of answers that are wrong", fontsize=TEXT, color=INK, rotation=0,
@@ -230,13 +243,28 @@ class RiskCoverageDisplay(Display):
                     fontsize=SMALL, color=colour, zorder=5)  # fmt: skip
 
 
-def _draw_target(ax: Axes, max_risk: float, *, at_end: float, top: float) -> None:
-    """Draw the promise as a dashed line; its words on the side where the curve does not end."""
+def _draw_target(ax: Axes, max_risk: float, curve: NDArray[np.float64], *, top: float) -> None:
+    """Draw the promise as a dashed line; its words where the curve, (n, 2) of the axes, is not."""
     ax.axhline(max_risk, color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)), zorder=2)
-    above = at_end < max_risk or max_risk < _LINE * top
-    ax.annotate(f"promised {_percent(max_risk)}", (1.0, max_risk), (-4.0, 3.0 if above else -3.0),
-                textcoords="offset points", ha="right", va="bottom" if above else "top",
-                fontsize=SMALL, color=MUTED, zorder=5)  # fmt: skip
+    box = ax.get_window_extent()
+    across, up = (72.0 * side / ax.figure.dpi / SIDE for side in (box.width, box.height))
+    places = [
+        Words(
+            f"promised {_percent(max_risk)}",
+            x * across,
+            (max_risk / top + step) * up,
+            "right",
+            foot,
+        )
+        for x in np.arange(_END, _MIDDLE - 0.2, -0.05).tolist()
+        for step, foot in ((_GAP, "bottom"), (-_GAP, "top"))
+        if foot == "bottom" or max_risk > _LINE * top
+    ]
+    steps = np.linspace(0.0, len(curve) - 1.0, 4 * len(curve))
+    points = np.stack([np.interp(steps, range(len(curve)), each) for each in curve.T], axis=1)
+    words = clearest(places, points * (across, up))
+    ax.text(words.x / across, words.y / up * top, words.text, ha="right", va=words.up,
+            fontsize=SMALL, color=MUTED, zorder=5)  # fmt: skip
 
 
 def _percent(share: float) -> str:

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import PercentFormatter
 
-from temperance.plots.theme import BARS, INK, MUTED, OVER, SMALL, TEXT, UNDER, quiet
+from temperance.plots.theme import BARS, INK, MUTED, OVER, SMALL, TEXT, UNDER, Shares, quiet
 from temperance.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
 __all__ = [
+    "SIDE",
     "Words",
+    "clearest",
     "draw_clearest",
     "draw_corners",
     "draw_diagonal_words",
@@ -31,10 +32,13 @@ _FLOOR = -0.17  # the strip below 0 that shows where the rows are
 _STRIP = 0.11  # height of its tallest bar
 _NAME = 26  # characters of a name that fit beside the other words
 _TICKS = np.linspace(0.0, 1.0, 6)
+SIDE = 300.0  # points, about, of the square on a figure of its own
 _LETTER = 0.02  # width of a small letter, in the units of the square
 _LINE = 0.042  # height of a line of them
 _EDGE, _STEP = 0.98, 0.04  # where words in a corner end, and between other places for them
 _DIAGONAL = "perfectly calibrated"
+_KEYS = ("\u2013 \u2013 perfectly calibrated", "\u2013 \u2013 calibrated")
+_FIRST = "probability "  # of words in a corner, which goes where all of them have no room
 _FREE = 0.01  # room between words and points that do not touch
 _ENOUGH = 0.035  # room between words and a curve, beyond which more is no better
 
@@ -83,7 +87,7 @@ def draw_frame(ax: Axes, *, says: str, happens: str) -> None:
     ax.set_ylim(_FLOOR, 1.02)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks(_TICKS)
-        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        axis.set_major_formatter(Shares())
     ax.set_xlabel(says, fontsize=TEXT, color=INK, labelpad=6)
     ax.set_ylabel(happens, fontsize=TEXT, color=INK, rotation=0,
                   horizontalalignment="left", verticalalignment="bottom")  # fmt: skip
@@ -125,13 +129,18 @@ def draw_clearest(
     Returns them where they stand. Each array of obstacles, (n, 2), only decides between places that
     are as good for those before.
     """
-    words = max(
-        places,
-        key=lambda place: [min(place.distance(points), _ENOUGH) for points in obstacles],
-    )
+    words = clearest(places, *obstacles)
     ax.text(words.x, words.y, words.text, ha=words.across, va=words.up, rotation=words.rotation,
             rotation_mode="anchor", fontsize=SMALL, color=color, zorder=5)  # fmt: skip
     return words
+
+
+def clearest(places: Sequence[Words], *obstacles: NDArray[np.float64]) -> Words:
+    """Return the place that `draw_clearest` writes at."""
+    return max(
+        places,
+        key=lambda place: [min(place.distance(points), _ENOUGH) for points in obstacles],
+    )
 
 
 def draw_corners(
@@ -145,25 +154,49 @@ def draw_corners(
 
     Returns points (n, 2) of these words, for others to keep away from.
     """
-    low = draw_clearest(ax, _below_diagonal(below), points, color=OVER)
-    upper = [
-        Words(each.text, 1.0 - each.x, 1.0 - each.y, "left", "top")
-        for each in _below_diagonal(above)
-    ]
+    low = draw_clearest(
+        ax, _free(points, map(_below_diagonal, _shorter(below))), points, color=OVER
+    )
+    upper = _free(points, map(_above_diagonal, _shorter(above)))
     return np.concatenate([low.points(), draw_clearest(ax, upper, points, color=UNDER).points()])
 
 
 def draw_diagonal_words(ax: Axes, points: NDArray[np.float64]) -> None:
-    """Name the diagonal along it or, where no place there is free of points (n, 2), as a legend."""
+    """Name the diagonal along it or, where no place there is free of points (n, 2), as a legend.
+
+    Where no words have room, none stand: the line is dashed and alone.
+    """
     along = [
         Words(_DIAGONAL, at - step, at + step, "center", up, 45.0)
         for at in (0.5, 0.65, 0.35, 0.8, 0.2, 0.72, 0.28, 0.58, 0.42, 0.16, 0.84)
         for step, up in ((0.018, "bottom"), (-0.018, "top"))
     ]
-    if max(each.distance(points) for each in along) < _FREE:
-        low = _below_diagonal(f"\u2013 \u2013 {_DIAGONAL}")
-        along = [Words(each.text, 1.0 - each.x, 1.0 - each.y, "left", "top") for each in low] + low
-    draw_clearest(ax, along, points, color=MUTED)
+    keys = [_above_diagonal(each) + _below_diagonal(each) for each in _KEYS]
+    places = _free(points, [along, *keys])
+    if max(each.distance(points) for each in places) >= _FREE:
+        draw_clearest(ax, places, points, color=MUTED)
+
+
+def _shorter(words: str) -> list[str]:
+    """Return the words, and without the first of them what is left where it says enough."""
+    return list(dict.fromkeys([words, words.removeprefix(_FIRST)]))
+
+
+def _free(points: NDArray[np.float64], ways: Iterable[list[Words]]) -> list[Words]:
+    """Return the first way to write that has a place free of all points, or else the last."""
+    places: list[Words] = []
+    for places in ways:
+        if max(each.distance(points) for each in places) >= _FREE:
+            break
+    return places
+
+
+def _above_diagonal(text: str) -> list[Words]:
+    """Return places that lie above the diagonal as a whole, the nearest to the corner first."""
+    return [
+        Words(each.text, 1.0 - each.x, 1.0 - each.y, "left", "top")
+        for each in _below_diagonal(text)
+    ]
 
 
 def _below_diagonal(text: str) -> list[Words]:

@@ -13,6 +13,7 @@ from temperance.errors import InvalidInputError
 from temperance.metrics.estimates import Estimate
 from temperance.plots.dots import Dot, draw_dots, draw_mark, draw_name, size_of
 from temperance.plots.theme import INK, MUTED, OVER, TEXT, UNDER, Display
+from temperance.printable import digits_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,11 +148,11 @@ class TemperatureDisplay(Display):
     def alt_text(self) -> tuple[str, str]:
         """Return a title and every temperature in words."""
         phrases = [
-            f"{key} {each.value:.3g}"
+            f"{key} {digits_text(each.value, 3)}"
             + ("" if each.low == each.high else f" ({ends_text(each.low, each.high, 3)})")
             for key, each in self.temperatures.items()
         ]
-        of_all = "" if self.pooled is None else f" Pooled, it is {self.pooled:.3g}."
+        of_all = "" if self.pooled is None else f" Pooled, it is {digits_text(self.pooled, 3)}."
         title = f"Temperatures{'' if self.name is None else f': {self.name}'}"
         return title, f"Temperatures with 95 % intervals: {'; '.join(phrases)}.{of_all}"
 
@@ -180,7 +181,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.2f}" if 0.1 <= value < 100.0 else f"{value:.3g}"
+    return f"{value:.2f}" if 0.1 <= value < 100.0 else digits_text(value, 3)
 
 
 def _colour(estimate: Estimate) -> str:

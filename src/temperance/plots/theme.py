@@ -12,13 +12,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import Formatter
 
 from temperance.checks.arguments import require_type
 from temperance.checks.labels import Positions
 from temperance.errors import InvalidInputError
 from temperance.printable import printable
+from temperance.show import percent_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from matplotlib.figure import SubFigure
     from numpy.typing import ArrayLike, NDArray
 
@@ -32,6 +36,7 @@ __all__ = [
     "TEXT",
     "UNDER",
     "Display",
+    "Shares",
     "estimated",
     "quiet",
     "to_svg",
@@ -70,6 +75,27 @@ def quiet(ax: Axes) -> None:
         spine.set_visible(False)
     ax.tick_params(length=0, labelsize=SMALL, labelcolor=MUTED, pad=5)
     ax.grid(visible=True, color=GRID, linewidth=0.8, linestyle="-", alpha=1.0)
+
+
+class Shares(Formatter):
+    """Shares as "77.5 %", every tick of an axis with as many decimals as any of them needs."""
+
+    _decimals = 0
+
+    def format_ticks(self, values: Iterable[float]) -> list[str]:
+        """Return all ticks of an axis."""
+        ticks = [float(each) for each in values]
+        percents = 100.0 * np.array(ticks)
+        self._decimals = next(
+            (each for each in range(6) if np.allclose(percents, percents.round(each), atol=1e-7)), 6
+        )
+        return [self(each) for each in ticks]
+
+    def __call__(self, x: float, pos: int | None = None) -> str:  # noqa: ARG002  (its interface)
+        """Return one tick; "" outside of 0 to 100 %, where a margin ends."""
+        if not -1e-9 <= x <= 1.0 + 1e-9:
+            return ""
+        return percent_text(abs(x), self._decimals)
 
 
 # A figure as SVG that can stand in an HTML page beside others, the same bytes every time.

@@ -98,7 +98,7 @@ def read(
         columns have no names), "positions" (labels are positions of the columns, counted from 0,
         whatever these are called) or "one-based" (counted from 1). Every label must be in a pair or
         be a class; one that `ignore_label` is to leave out is mapped to itself. A label of a pair
-        that no row has is told in the `notes`.
+        that no row has is named in the `notes`.
     texts : AnswerScale, optional
         What scores that are texts say, `95 %` and `high`, in tables and .jsonl.
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "LEAVE_OUT",
     "ROW_COLUMNS",
+    "UNLABELLED",
     "Dataset",
     "Fields",
     "Kind",
@@ -30,6 +32,7 @@ __all__ = [
     "Missing",
     "file_digest",
     "joined_digest",
+    "lacking_rows",
     "refuse_missing",
     "sha256_of",
     "without_missing",
@@ -264,6 +267,8 @@ def joined_digest(digests: Sequence[str]) -> str:
 
 
 Missing = Literal["refuse", "drop"]
+LEAVE_OUT = 'Leave such rows out with --na drop (na="drop" in Python).'
+UNLABELLED = " Where no labels are needed, as by apply, --label-column none leaves theirs unread."
 _NAMES = ("groups", "clusters")
 _COLUMNS = ("values", *ROW_COLUMNS)
 
@@ -273,7 +278,7 @@ def refuse_missing(
 ) -> NoReturn:
     """Raise, with the count, the columns, the first place and the option that leaves rows out."""
     lack = "lacks" if count == 1 else "lack"
-    advice = 'Leave such rows out with --na drop (na="drop" in Python).'
+    advice = LEAVE_OUT
     if count == n:
         advice = "No row has them all: fill them, or name another column."
     msg = (
@@ -295,7 +300,7 @@ def without_missing(dataset: Dataset, *, every: bool = False) -> Dataset:
     for name in _COLUMNS:
         array = getattr(dataset, name)
         if array is not None:
-            missing[_lacking(array)] = True
+            missing[lacking_rows(array)] = True
             if name in _NAMES and array.dtype.kind in "US":
                 missing |= np.ma.getdata(array) == array.dtype.type()
     arrays: dict[str, Any] = {name: _plain(getattr(dataset, name)) for name in _COLUMNS}
@@ -344,7 +349,7 @@ def _without(
     )
 
 
-def _lacking(array: NDArray[Any]) -> NDArray[np.bool_]:
+def lacking_rows(array: NDArray[Any]) -> NDArray[np.bool_]:
     """Say which rows have a masked entry or a NaN, (n,)."""
     lacking: NDArray[np.bool_] = np.ma.getmaskarray(array)
     if array.dtype.kind == "f":

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ScoreColumns",
+    "as_typed",
     "find_scores",
     "likely_scores",
     "refuse_derived",

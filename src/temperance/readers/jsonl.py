@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from temperance.errors import FileFormatError
+from temperance.readers.dataset import LEAVE_OUT, UNLABELLED
 from temperance.readers.guard import name_list, naming, quoted
 from temperance.readers.json_object import parse_json
 from temperance.readers.request import (
@@ -119,6 +120,7 @@ class ScoreColumn:
         self._even = request.layout == "labels"
         self._flat = array("d")
         self._lengths = array("q")
+        self._gaps_before = 0  # records without scores, before the first that has some
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Append the scores of one record."""
@@ -128,17 +130,14 @@ class ScoreColumn:
         if key not in record or not self._rivals.isdisjoint(record):
             raise self._mixed(key, record)
         scores = by_name(record[key])
-        form = _form(scores)
-        if form != self._form:
-            msg = f"`{key}` is {form} in this line and {self._form} before; use lists."
-            raise FileFormatError(msg)
-        row = self._in_order(key, scores) if isinstance(scores, dict) else scores
-        row = row if isinstance(row, list) else [row]
-        if self._request.na == "drop":
-            row = [nan if each is None else each for each in row]
-        if self._request.texts is not None:
-            row = [number_said(key, each, self._request.texts) for each in row]
-        _check_numbers(key, row)
+        if scores is None:
+            self._add_gap(key)
+            return
+        row = self._row(key, scores)
+        if self._gaps_before:
+            self._flat.extend([nan] * (len(row) * self._gaps_before))
+            self._lengths.extend([len(row)] * self._gaps_before)
+            self._gaps_before = 0
         try:
             self._flat.extend(row)
         except OverflowError as error:
@@ -151,6 +150,36 @@ class ScoreColumn:
             )
             raise FileFormatError(msg)
         self._lengths.append(len(row))
+
+    def _row(self, key: str, scores: Any) -> list[Any]:  # noqa: ANN401 - what JSON holds
+        """Return the numbers of one record, or raise."""
+        form = _form(scores)
+        self._form = self._form or form
+        if form != self._form:
+            msg = f"`{key}` is {form} in this line and {self._form} before; use lists."
+            raise FileFormatError(msg)
+        row = self._in_order(key, scores) if isinstance(scores, dict) else scores
+        row = row if isinstance(row, list) else [row]
+        if self._request.na == "drop":
+            row = [nan if each is None else each for each in row]
+        if self._request.texts is not None:
+            row = [number_said(key, each, self._request.texts) for each in row]
+        if None in row:
+            msg = f"lacks a value in `{key}` (null). {LEAVE_OUT}"
+            raise FileFormatError(msg)
+        _check_numbers(key, row)
+        return row
+
+    def _add_gap(self, key: str) -> None:
+        """Append a record without scores: as many missing ones as a record beside it has."""
+        if self._request.na != "drop":
+            msg = f"has no value of `{key}` (null). {LEAVE_OUT}"
+            raise FileFormatError(msg)
+        if not self._lengths:
+            self._gaps_before += 1
+            return
+        self._flat.extend([nan] * self.width)
+        self._lengths.append(self.width)
 
     def _in_order(self, key: str, scores: dict[str, Any]) -> list[Any]:
         """Return scores by name in the order of the first line; all lines have the same names."""
@@ -183,11 +212,14 @@ class ScoreColumn:
 
     @property
     def width(self) -> int:
-        """Number of scores of the last record."""
-        return self._lengths[-1]
+        """Number of scores of the last record; 0 where none has had any."""
+        return self._lengths[-1] if self._lengths else 0
 
     def array(self) -> tuple[NDArray[np.float64], bool]:
         """Scores as one array, and whether the rows were of different lengths."""
+        if self._gaps_before:
+            msg = f"has null under `{self._key}` in every line: no row has scores."
+            raise FileFormatError(msg)
         flat = np.frombuffer(self._flat, dtype=np.float64)
         if self._form == _SINGLE:
             return flat, False
@@ -213,7 +245,6 @@ class ScoreColumn:
             raise FileFormatError(msg)
         file_kind, self.kind = choose(present, self._request.kind)
         self._key = self._names[file_kind]
-        self._form = _form(by_name(record[self._key]))
         if self._request.kind is None:
             self._rivals = frozenset(self._names.values()) - {self._key}
 
@@ -376,6 +407,7 @@ class _Column:
         self._absent = field == NONE
         self._required = required or (field is not None and not self._absent)
         self._lacking = False
+        self._advice = LEAVE_OUT + (UNLABELLED if role == "label" else "")
 
     def add(self, record: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what JSON holds
         """Append and return the value of one record, None if it has none."""
@@ -392,13 +424,20 @@ class _Column:
                 self.values.append(value)
         elif value is None:
             if self._required:
-                raise _no_key(self.key, record)
+                missing = self.key in record or self.values
+                raise _no_key(self.key, record, f" {LEAVE_OUT}" if missing else "")
             if self.values:
-                msg = f"has no `{self.key}`, which the lines before have; all need one, or none."
+                msg = (
+                    f"has no `{self.key}`, which the lines before have; all need one, or none. "
+                    f"{self._advice}"
+                )
                 raise FileFormatError(msg)
             self._lacking = True
         elif self._lacking:
-            msg = f"has a `{self.key}`, which the lines before lack; all need one, or none."
+            msg = (
+                f"has a `{self.key}`, which the lines before lack; all need one, or none. "
+                f"{self._advice}"
+            )
             raise FileFormatError(msg)
         else:
             self.values.append(value)
@@ -510,8 +549,9 @@ def _is_whole(value: object) -> bool:
     return type(value) is int and _SMALLEST <= value <= _LARGEST
 
 
-def _no_key(key: str, record: Mapping[str, Any]) -> FileFormatError:
-    return FileFormatError(f"has no key `{key}` (or null there); it holds {name_list(record)}.")
+def _no_key(key: str, record: Mapping[str, Any], advice: str = "") -> FileFormatError:
+    held = name_list([name for name in record if name != key])
+    return FileFormatError(f"has no key `{key}` (or null there); it holds {held}.{advice}")
 
 
 # Label matrices in JSON Lines: a list of 0 and 1 per record, as long as its scores.
@@ -562,7 +602,8 @@ class LabelLists:
                     f"{quoted(json.dumps(label))[1:-1]}.{UNKNOWN if label is None else ''}"
                 )
                 raise FileFormatError(msg)
-        expected = self._width or len(labels) if self._scores is None else self._scores.width
+        of_scores = 0 if self._scores is None else self._scores.width
+        expected = of_scores or self._width or len(labels)
         if len(labels) != expected or not labels:
             whose = "the lines before" if self._scores is None else "its scores"
             msg = f"`{key}` must be as long as {whose}, {max(expected, 1)}, but has {len(labels)}."

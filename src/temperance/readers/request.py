@@ -30,6 +30,7 @@ __all__ = [
     "check_shapes",
     "check_texts",
     "choose",
+    "is_word",
     "near_names",
     "number_said",
     "option_for",
@@ -37,6 +38,7 @@ __all__ = [
     "padded_texts",
     "refuse_near_names",
     "role_name",
+    "words_of",
 ]
 
 # What a reader of one format is asked for and gives back, and which name means what.
@@ -186,10 +188,10 @@ def _is_near(role: Role, name: str) -> bool:
     core = [word for word in words if word not in _QUALIFIERS[role]]
     if role == "id":
         return len(core) == 1 and core[0] in ("id", "ids")
-    return len(core) == 1 and any(_is_word(core[0], term) for term in _WORDS[role])
+    return len(core) == 1 and any(is_word(core[0], term) for term in _WORDS[role])
 
 
-def _is_word(word: str, term: str) -> bool:
+def is_word(word: str, term: str) -> bool:
     """Whether it is the word or its plural, but for one slip of the keyboard."""
     return any(
         word == form or (len(form) >= _SHORTEST_TYPO and _one_slip(word, form))

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.errors import FileFormatError
+from temperance.readers.dataset import UNLABELLED
 from temperance.readers.derived_columns import (
     ScoreColumns,
+    as_typed,
     find_scores,
     likely_scores,
     refuse_derived,
     sounding_like_scores,
+    sounds_like_a_quantity,
     stem_scores,
 )
 from temperance.readers.guard import name_list, quoted
@@ -26,10 +29,12 @@ from temperance.readers.request import (
     Request,
     Role,
     choose,
+    is_word,
     near_names,
     option_for,
     refuse_near_names,
     role_name,
+    words_of,
 )
 
 if TYPE_CHECKING:
@@ -194,6 +199,8 @@ def hint_of_missing(lacking: Sequence[str], plan: ColumnPlan, request: Request) 
     of_labels = plan.labels or ((plan.label,) if request.layout == "labels" else ())
     if set(lacking) <= set(of_labels):
         return UNKNOWN
+    if list(lacking) == [plan.label] and plan.scores:
+        return UNLABELLED
     if plan.classes is not None and set(lacking) <= set(plan.scores):
         none = "0" if plan.kind == "probs" else "-inf"
         return (
@@ -300,7 +307,34 @@ def _score_columns(
     if not forms_by_kind:
         raise _no_scores(names or every, request)
     file_kind, kind = choose(tuple(forms_by_kind), request.kind)
+    scores = forms_by_kind[file_kind][0]
+    if request.score_names()[file_kind] is None and scores.classes is not None:
+        _refuse_near_scores(names, scores.columns, file_kind)
     return kind, _only(forms_by_kind[file_kind], _STEMS[file_kind], kind, request)
+
+
+def _refuse_near_scores(names: Sequence[str], columns: tuple[str, ...], kind: Kind) -> None:
+    """Raise if a column is nearly one of a class: it would be left out, and its class with it.
+
+    Nearly: other capitals, blanks or marks (`Logit_c`, ` logit_c`, `logit-c`), a plural
+    (`logits_c`), one letter wrong in `logit`. What is made of scores (`logits_entropy`) is not.
+    """
+    stem, used = _STEMS[kind], set(columns)
+    near = [
+        name
+        for name in names
+        if name not in used and len(words := words_of(name)) > 1
+        and is_word(words[0], stem) and not sounds_like_a_quantity(name)
+    ]  # fmt: skip
+    if not near:
+        return
+    be = "is" if len(near) == 1 else "are"
+    msg = (
+        f"has {name_list(near)}, which {be} nearly named as the columns of {kind} are, "
+        f"`{stem}_<class>` ({name_list(columns)}): rename what holds {kind}; if nothing there "
+        f"does, name the others: --{kind}-column {as_typed(columns)}."
+    )
+    raise FileFormatError(msg)
 
 
 def _usual_forms(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from temperance.comparison import difference_tables, in_words
 from temperance.metrics.estimates import apart_from_zero
 from temperance.plots import CalibrationCurvesDisplay, CorpDisplay
 from temperance.plots.curves import MOST_CURVES
+from temperance.printable import capitalised
 from temperance.report.screen import Screen
 from temperance.report.tables import compared_group_rows, render, svg
 from temperance.report.verdict import claim_numbers, standing, state_of
@@ -53,7 +54,7 @@ def render_comparison(
             svg(CorpDisplay.from_evaluation(each, name=name), f"corp-{number}")
             for number, (name, each) in enumerate(comparison.evaluations.items())
         ],
-        tables=difference_tables(comparison),
+        tables=_tables(comparison),
         groups=compared_group_rows(comparison.evaluations),
         sides=list(comparison.evaluations),
         evaluation=comparison.evaluations[comparison.baseline],
@@ -77,6 +78,18 @@ def model_to_go_on_with(comparison: Comparison) -> str | None:
     return best if dict(zip(others, apart, strict=True))[best] else None
 
 
+def _tables(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return each table as the page shows it: heads and measures begin with a capital letter."""
+    return [
+        {
+            "sides": table.columns[1:3],
+            "columns": [*table.columns[:3], *map(capitalised, table.columns[3:])],
+            "rows": [(capitalised(name), *cells) for name, *cells in table.rows],
+        }
+        for table in difference_tables(comparison)
+    ]
+
+
 def _comparison_screen(comparison: Comparison) -> Screen:
     """Return each model's verdict, the three numbers of all, and which one to go on with."""
     sides = comparison.evaluations
@@ -89,7 +102,8 @@ def _comparison_screen(comparison: Comparison) -> Screen:
         else f"Label more {many}: these cannot tell which is best."
     )
     if has_best and standing(sides[best]).word == "not calibrated":
-        step = f"Learn a map for {best}: the better one, and not calibrated."
+        which = "better one" if len(sides) == 2 else "best one"
+        step = f"Learn a map for {best}: the {which}, and not calibrated."
     value = number_text(sides[best].log_loss.value)
     few = len(sides) <= _MOST_SIDES
     return Screen(

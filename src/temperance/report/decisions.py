@@ -19,7 +19,7 @@ from temperance.decisions.cascade_result import (
 )
 from temperance.gates.promise import guarantee_in_words, promise_gates, with_groups
 from temperance.plots import CostDisplay, RiskCoverageDisplay
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 from temperance.report.commands import Files
 from temperance.report.screen import Screen, State
 from temperance.report.tables import estimate_cell, render, svg
@@ -27,7 +27,7 @@ from temperance.show import interval_text, number_text, percent_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from os import PathLike
 
     from temperance.calibrators import Calibrator
@@ -95,7 +95,7 @@ def render_threshold(content: ThresholdContent) -> str:
         level=percent_text(rule.confidence),
         missed=percent_text(1.0 - rule.confidence),
         calibrator=content.calibrator.name
-        + ("" if temperature is None else f", T = {temperature:.4g}"),
+        + ("" if temperature is None else f", T = {digits_text(temperature, 4)}"),
         tested=content.test is not None,
         figure=svg(display, "risk-coverage"),
         outcomes=_outcomes(content),
@@ -171,13 +171,13 @@ def _promise_state(content: ThresholdContent, gates: tuple[PromiseGate, ...]) ->
             who, "Promised", f"{origin}; only labels that had no say in it can test it", "good"
         )
     finding = next(each for each in _KEPT if any(gate.finding == each for gate in gates))
-    of = [gate for gate in gates if gate.finding == finding]
+    of = sorted((gate for gate in gates if gate.finding == finding), key=_worry)
     word, css = _KEPT[finding]
     outcome, (share, _, _) = of[0].outcome, of[0].cells
     sentence = f"{outcome.errors:,} of {outcome.accepted:,} answers are wrong, {share}"
     if rule.per_group:
         sentence = (
-            f"In {len(of):,} of {count_text(len(gates), 'group')}, first {of[0].group}: {sentence}"
+            f"In {len(of):,} of {count_text(len(gates), 'group')}, worst {of[0].group}: {sentence}"
         )
     n = 0 if content.test is None else content.test.n
     return State(who, word.format(f"{n:,}"), sentence, css)
@@ -217,9 +217,26 @@ def _use_policy(content: ThresholdContent, gates: tuple[PromiseGate, ...]) -> Gl
     files = content.files
     if any(gate.finding == "broken" for gate in gates):
         step = "Do not rely on it: set the threshold again, on recent labelled rows."
+        if "--policy" in dict(files.settings):  # which would be measured once more
+            files = replace(files, settings=tuple(_asked(content.rule)))
         return "What to do next", "", step, files.again("threshold", files.new_rows)
     step = "Let it decide on new rows; test it on new labels from time to time."
     return "What to do next", "", step, files.apply("decided")
+
+
+_USUAL = 0.95  # the confidence of a threshold of which no other is asked
+
+
+def _asked(rule: Abstention) -> Iterator[tuple[str, str]]:
+    """Yield the options that ask for the same promise again."""
+    if rule.max_risk is not None:
+        yield "--max-risk", f"{rule.max_risk:g}"
+    if rule.min_coverage is not None:
+        yield "--min-coverage", f"{rule.min_coverage:g}"
+    if rule.confidence != _USUAL:
+        yield "--confidence", f"{rule.confidence:g}"
+    if rule.per_group:
+        yield "--per-group", ""
 
 
 def _threshold_numbers(content: ThresholdContent, outcome: Outcome) -> list[dict[str, Any]]:
@@ -478,7 +495,7 @@ def _stages(cascade: Cascade) -> list[dict[str, Any]]:
             "name": each["model"],
             "calibrator": each["calibrator"]["method"]
             if each["temperature"] is None
-            else f"T = {each['temperature']:.4f}",
+            else f"T = {number_text(each['temperature'])}",
             "range": range_text(rule),
             "next": each["next"],
             "cost": f"{each['cost']:g}",

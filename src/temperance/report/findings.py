@@ -23,8 +23,8 @@ from temperance.evaluation.evaluation import (
     refutation,
 )
 from temperance.metrics.outcomes import Outcomes
-from temperance.printable import capitalised
-from temperance.show import p_text
+from temperance.printable import capitalised, digits_text
+from temperance.show import number_text, p_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,8 +160,9 @@ def _score_headline(comparison: Comparison) -> str:
     before, after = comparison.evaluations["before"], comparison.evaluations["after"]
     differences = comparison.differences["after"]
     few = f"With only {after.outcomes.rows(after.n)}, " if after.n < _FEW_ANSWERS else ""
-    rate = f"the {before.log_loss.value:.3f} of knowing only how often answers are right"
-    own = f"{after.log_loss.value:.3f}"
+    known = number_text(before.log_loss.value, 3)
+    rate = f"the {known} of knowing only how often answers are right"
+    own = number_text(after.log_loss.value, 3)
     sentence = {
         "better": "the scores tell right answers from wrong ones: with their map the log loss is "
         f"{own}, below {rate}.",
@@ -200,13 +201,13 @@ def _split(evaluation: Evaluation) -> str:
     split = evaluation.refinement
     if split is None:
         return ""
-    loss = f"of its log loss of {evaluation.log_loss.value:.3f}, "
+    loss = f"of its log loss of {number_text(evaluation.log_loss.value, 3)}, "
     if split.calibration.low <= 0.0:
         nothing = "show nothing that a temperature would clearly remove"
         return f"{loss}these {evaluation.outcomes.plural} {nothing}"
     return (
-        f"{loss}{split.calibration.value:.3f} is miscalibration that a temperature removes; "
-        f"a temperature leaves {split.refinement.value:.3f}"
+        f"{loss}{number_text(split.calibration.value, 3)} is miscalibration that a temperature "
+        f"removes; a temperature leaves {number_text(split.refinement.value, 3)}"
     )
 
 
@@ -218,16 +219,19 @@ def _best_other(evaluation: Evaluation, losses: Mapping[str, float]) -> list[str
     best = min(others, key=others.__getitem__)
     if others[best] >= min(evaluation.refinement.refinement.value, evaluation.log_loss.value):
         return []
-    return [f"the best map tried, {best}, leaves {others[best]:.3f}"]
+    return [f"the best map tried, {best}, leaves {number_text(others[best], 3)}"]
 
 
 def _base_rates(evaluation: Evaluation) -> list[str]:
     base = evaluation.base_rates
     if base is None or base.log_loss == 0.0:
         return []
-    sentence = f"knowing only {evaluation.outcomes.base_rates} would cost {base.log_loss:.3f}"
+    cost = number_text(base.log_loss, 3)
+    sentence = f"knowing only {evaluation.outcomes.base_rates} would cost {cost}"
     skill = base.log_loss_skill.value
-    return [f"{sentence} (skill of this model: {skill:.3f})" if isfinite(skill) else sentence]
+    if isfinite(skill):
+        sentence += f" (skill of this model: {number_text(skill, 3)})"
+    return [sentence]
 
 
 def explain_calibrator(calibrator: Calibrator) -> str:
@@ -249,7 +253,7 @@ def _explain_temperature(temperature: float, calibrator: Calibrator) -> str:
     classes = outcomes.kind == "classes"
     keeps = "and the order of the classes never change" if classes else "never changes"
     return (
-        f"Every logit is divided by {temperature:.4g}, which {what} the probabilities: "
+        f"Every logit is divided by {digits_text(temperature, 4)}, which {what} the probabilities: "
         f"{'between two classes, ' if classes else ''}a claim of 95 % becomes "
         f"{percent(odds / (1.0 + odds))}. {capitalised(outcomes.predicted)} {keeps}."
     )
@@ -308,8 +312,9 @@ def _ending(comparison: Comparison | None, level: _Level | None) -> str:  # noqa
                 "the same": "calibration leaves the probabilities as they are.",
                 "cannot tell": f"these {rows} cannot tell whether calibration is better.",
                 "better": (
-                    f"calibration lowers the log loss from {before.log_loss.value:.3f} to "
-                    f"{after.log_loss.value:.3f}."
+                    "calibration lowers the log loss from "
+                    f"{number_text(before.log_loss.value, 3)} to "
+                    f"{number_text(after.log_loss.value, 3)}."
                 ),
             }[by_log_loss]
         )

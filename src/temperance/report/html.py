@@ -22,7 +22,7 @@ from temperance.plots import (
     ReliabilityDisplay,
     TemperatureDisplay,
 )
-from temperance.printable import capitalised, count_text
+from temperance.printable import capitalised, count_text, digits_text
 from temperance.report.commands import Files
 from temperance.report.findings import explain_calibrator, explain_test, headline, split_sentence
 from temperance.report.ordered import ordered_section
@@ -38,7 +38,7 @@ from temperance.report.tables import (
 )
 from temperance.report.verdict import evaluation_screen
 from temperance.selection.selection import not_tried, selection_cells, unchanged_text
-from temperance.show import interval_text, number_text, p_text
+from temperance.show import four_digits, interval_text, number_text, p_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def class_bias_section(class_biases: ClassBiases | None) -> dict[str, Any] | Non
     biases = class_biases.biases
     are_biased = _are_biased(biases)
     return {
-        "temperature": f"{class_biases.temperature:.4g}",
+        "temperature": digits_text(class_biases.temperature, 4),
         "figure": svg(ClassBiasDisplay.from_biases(biases), "biases"),
         "rows": [
             {
@@ -225,7 +225,7 @@ _WORDS = {
     ),
     "calibration-in-the-large": (
         "Do claims and results differ on average? (calibration in the large)",
-        "Yes: on average the model is {direction}.",
+        "Yes: {direction} on average.",
         "No clear sign.",
     ),
     "spiegelhalter": (
@@ -307,8 +307,8 @@ def group_section(calibrator: Calibrator | None) -> dict[str, Any] | None:
     ]
     return {
         "what": "label" if calibrator.kind == "multilabel" else "group",
-        "pooled": f"{pooled:.4g}",
-        "factor": f"{exp(known.spread):.3g}" if known.spread else "",
+        "pooled": digits_text(pooled, 4),
+        "factor": digits_text(exp(known.spread), 3) if known.spread else "",
         "known": bool(parts),
         "rows": [_row(name, estimates[name], parts.get(name), pooled) for name in shown],
         "more": len(known.temperatures) - len(shown),
@@ -320,12 +320,12 @@ def group_section(calibrator: Calibrator | None) -> dict[str, Any] | None:
 
 def _row(name: str, estimate: Estimate, part: ShrunkPart | None, pooled: float) -> dict[str, str]:
     """Return one group; shrunk is by how much of its distance it was moved to the pooled T."""
-    row = {"name": name, "value": f"{estimate.value:.4f}", "n": "", "alone": "", "interval": "",
+    row = {"name": name, "value": number_text(estimate.value), "n": "", "alone": "", "interval": "",
            "shrunk": ""}  # fmt: skip
     if part is None:
         return row
     row["n"] = f"{part.n:,}"
-    row["alone"] = "none" if part.alone is None else f"{part.alone:.4f}"
+    row["alone"] = "none" if part.alone is None else number_text(part.alone)
     if part.interval is not None:
         row["interval"] = ends_text(*part.interval)
     if part.alone is not None and part.alone != pooled:
@@ -365,8 +365,8 @@ def label_section(content: ReportContent) -> dict[str, Any] | None:
 
 def _lines(lines: LabelLines) -> dict[str, Any]:
     return {
-        "slope": f"{lines.slope:.4g}",
-        "intercept": f"{lines.intercept:.4g}",
+        "slope": digits_text(lines.slope, 4),
+        "intercept": digits_text(lines.intercept, 4),
         "rows": [
             {
                 "name": each.name,
@@ -530,10 +530,9 @@ def _calibrator(content: ReportContent) -> dict[str, Any] | None:
     record, interval = calibrator.record, interval_of(calibrator)
     temperature = temperature_of(calibrator)
     return {
-        "method": calibrator.method,
-        "value": temperature,
-        "low": None if interval is None else interval[0],
-        "high": None if interval is None else interval[1],
+        "name": calibrator.name,
+        "value": "" if temperature is None else four_digits(temperature),
+        "interval": "" if interval is None else "{} to {}".format(*map(four_digits, interval)),
         "n": None if record is None else record.n,
         "does": explain_calibrator(calibrator),
         "facts": calibrator.facts(),

@@ -94,6 +94,8 @@ def _verdict(state: Overview, serving: list[StreamState]) -> tuple[str, str]:
         return "It is not known what serves.", "The file of the serving calibrator is damaged."
     if not serving:
         words = "No label of a row that it served has been weighed: log labels, and check."
+        if not state.counts.predictions:
+            words = "No prediction has been logged."
         return "Nothing is known yet of what is served now.", words
     alarmed = [each for each in serving if each.alarm is not None]
     if alarmed:
@@ -104,8 +106,9 @@ def _verdict(state: Overview, serving: list[StreamState]) -> tuple[str, str]:
         )
     n = sum(each.n_labels for each in serving)
     words = (
-        f"{n:,} labels weighed; the log of the evidence is {serving[0].log_evidence:.2f}, and "
-        f"{serving[0].threshold:.2f} raises an alarm."
+        f"{n:,} labels weighed; the log of the evidence is "
+        f"{number_text(serving[0].log_evidence, 2)}, and {number_text(serving[0].threshold, 2)} "
+        "raises an alarm."
     )
     return "No alarm: labels speak as calibrated probabilities may.", words
 
@@ -131,9 +134,9 @@ def _glance(state: Overview, serving: list[StreamState], window: _Window | None)
     glance: list[Glance] = []
     if serving:
         worst = max(serving, key=lambda each: each.log_evidence - each.threshold)
-        limit = f"{worst.threshold:.2f}"
+        limit = number_text(worst.threshold, 2)
         words = f"is the log of the evidence against what is served; alarms are from {limit} on."
-        glance.append(("Evidence", f"{worst.log_evidence:.2f}", words, ""))
+        glance.append(("Evidence", number_text(worst.log_evidence, 2), words, ""))
     if window is not None:
         claimed, true = window.claimed_and_true()
         words = f"claimed, {percent_text(true, 1)} true, of the last {len(window.rows):,} labels."
@@ -146,6 +149,11 @@ def _glance(state: Overview, serving: list[StreamState], window: _Window | None)
     elif alarmed is not None:
         step = str(alarmed["advice"])
         command = f"temperance monitor refit {store}{_method_of(step)}"
+    elif not state.counts.predictions:
+        step, command = (
+            "Log what is served, with ids; then its labels.",
+            f"temperance monitor log {store} predictions.csv",
+        )
     elif not serving and not state.counts.waiting:
         step, command = (
             "Log labels of what was served.",

@@ -13,9 +13,9 @@ from temperance.decisions.coverage_table import short_reason
 from temperance.gates.promise import guarantee_in_words, promise_gates, with_groups
 from temperance.plots import RiskCoverageDisplay
 from temperance.plots.bands import BandsDisplay
-from temperance.printable import capitalised, count_text
+from temperance.printable import capitalised, count_text, digits_text
 from temperance.report.screen import Screen, State
-from temperance.report.tables import render, svg
+from temperance.report.tables import render, svg, without_options
 from temperance.show import percent_text
 from temperance.writers.place import write_text
 
@@ -126,7 +126,7 @@ def render_policy(content: PolicyContent) -> str:
         assumption=_assumption(content),
         use=content.use,
         calibrator=content.calibrator.name
-        + ("" if temperature is None else f", T = {temperature:.4g}"),
+        + ("" if temperature is None else f", T = {digits_text(temperature, 4)}"),
         facts=content.facts,
     )
 
@@ -194,7 +194,7 @@ def _next_of_bands(content: PolicyContent, bands: BandsContent) -> tuple[str, st
         return "Do not rely on it: set the bands again, on recent labelled rows.", command
     step = "Let it decide on new rows, and set it again after a re-fit or when the data change."
     if bands.test is None:
-        step = "Test it on labels that had no say (--test), then let it decide on new rows."
+        step = "Test it on labels that had no say, then let it decide on new rows."
     policy = shlex.quote(content.policy)
     return step, f"temperance apply {policy} new-rows.npz -o decided.npz"
 
@@ -282,7 +282,11 @@ def _promise_rows(bands: BandsContent) -> Iterator[dict[str, Any]]:
 
 
 def _group_rows(bands: BandsContent) -> list[dict[str, Any]]:
-    """Return one row per group: those with broken promises first, those that lack a band last."""
+    """Return one row per group, what to worry about first.
+
+    Those with a promise that the test rows break, then those that lack a band, then the others by
+    how few of their rows are decided without a look.
+    """
     findings: dict[str | None, list[str]] = {}
     for gate in bands.gates:
         findings.setdefault(gate.group, []).append(gate.finding)
@@ -290,16 +294,19 @@ def _group_rows(bands: BandsContent) -> list[dict[str, Any]]:
     def worst(part: GroupBands) -> BandFinding | None:
         return next((each for each in _ON_TEST if each in findings.get(part.group, ())), None)
 
-    def order(part: GroupBands) -> tuple[bool, int]:
+    def counts_of(part: GroupBands) -> BandCounts:
+        return part.counts if tested is None else tested.get(part.group or "", none)
+
+    def order(part: GroupBands) -> tuple[bool, int, float]:
         lacking = sum(each is not None for each in (part.accept_reason, part.reject_reason))
-        return worst(part) != "broken", lacking
+        counts = counts_of(part)
+        return worst(part) != "broken", -lacking, -counts.reviewed / max(counts.n, 1)
 
     none = BandCounts(0, 0, 0, 0, 0, 0)
+    tested = None if bands.test is None else bands.test_groups
     rows = []
     for part in sorted(bands.rule.parts, key=order):
-        counts = part.counts
-        if bands.test is not None:
-            counts = bands.test_groups.get(part.group or "", none)
+        counts = counts_of(part)
         rows.append(
             {
                 "name": part.group,
@@ -311,7 +318,11 @@ def _group_rows(bands: BandsContent) -> list[dict[str, Any]]:
                     percent_text(_count(counts, name)[0] / counts.n, 1) if counts.n else "none"
                     for name in _BANDS
                 ],
-                "reasons": [each for each in (part.accept_reason, part.reject_reason) if each],
+                "reasons": [
+                    capitalised(without_options(each))
+                    for each in (part.accept_reason, part.reject_reason)
+                    if each
+                ],
             }
         )
     return rows
@@ -389,10 +400,13 @@ def _assumption(content: PolicyContent) -> str:
 def _searches(rule: Bands) -> str:
     sides = len(rule.promises.sides)
     if sides == 1 and not rule.per_group:
-        return "So the promise holds, whatever the model."
-    searches = count_text(sides, "search", "searches")
-    each = f"{searches} in each group" if rule.per_group else searches
-    return f"{each} share the level (Bonferroni), so all promises hold at once, whatever the model."
+        return "So the promise holds for such rows, whatever the model."
+    total = sides * len(rule.parts) if rule.per_group else sides
+    searches = count_text(total, "search", "searches")
+    return (
+        f"{searches} share the level (Bonferroni), so all promises hold at once for such rows, "
+        "whatever the model."
+    )
 
 
 def _both(confidence: float) -> str:

@@ -13,14 +13,14 @@ from temperance.calibrators.record import regret_in_words
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import two_sided_p
 from temperance.plots import CorpDisplay, FrequencyDisplay, TemperatureDisplay
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 from temperance.report.commands import Files
 from temperance.report.findings import headline
 from temperance.report.screen import Screen, State
 from temperance.report.tables import estimate_cell, render, svg, way_tables
-from temperance.report.verdict import claim_numbers, state_of
+from temperance.report.verdict import claim_numbers, standing, state_of
 from temperance.shift.diagnosis import AS_IS, AT_REFERENCE, BIASED, CORRECTED, REFITTED
-from temperance.show import number_text, p_text
+from temperance.show import four_digits, interval_text, number_text, p_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
@@ -49,11 +49,9 @@ def about_move(diagnosis: Diagnosis) -> str:
     """Return by how much log T differs, in standard errors; why that is unknown; "" unlabelled."""
     if diagnosis.comparison is None:
         return ""
-    if diagnosis.refitted is None:
-        return (
-            "The new rows have no best temperature of their own: they are too few, or the model is "
-            "right on all of them."
-        )
+    if diagnosis.no_optimum is not None:
+        cause = diagnosis.no_optimum.cause
+        return f"The new rows have no best temperature of their own: {cause}."
     z = diagnosis.moved
     if z is None:
         return ""
@@ -98,11 +96,14 @@ def _change(difference: Estimate) -> str:
     if not isfinite(value):
         return "makes the log loss infinite: it rules out classes that are there."
     if high < 0.0:
-        return f"gains {-value:.4f} nats of log loss per row ({-high:.4f} to {-low:.4f})."
+        span = interval_text(-high, -low)
+        return f"gains {number_text(-value)} nats of log loss per row ({span})."
     if low > 0.0:
-        return f"loses {value:.4f} nats of log loss per row ({low:.4f} to {high:.4f})."
+        span = interval_text(low, high)
+        return f"loses {number_text(value)} nats of log loss per row ({span})."
     return (
-        f"changes the log loss by {value:+.4f} nats per row ({low:+.4f} to {high:+.4f}), which "
+        f"changes the log loss by {number_text(value, sign=True)} nats per row "
+        f"({interval_text(low, high, sign=True)}), which "
         "these rows cannot tell from nothing."
     )
 
@@ -131,8 +132,8 @@ def about_rows(diagnosis: Diagnosis) -> list[str]:
         one, several = "weight of a reference row was", "weights of reference rows were"
         clipped = count_text(covariates.clipped, one, several)
         sentences.append(
-            f"{clipped} cut to "
-            f"{covariates.clip:.3g}: such rows are too rare in the reference to be weighed up."
+            f"{clipped} cut to {digits_text(covariates.clip, 3)}: such rows are too rare in the "
+            "reference to be weighed up."
         )
     return sentences
 
@@ -271,6 +272,7 @@ _STATES: dict[str, tuple[str, Literal["good", "bad", "open"]]] = {
     "holds": ("It still holds", "good"),
     "re-fit": ("It has moved: fit again", "bad"),
     "frequencies moved": ("Class frequencies have moved", "bad"),
+    "no optimum": ("The new rows have no best temperature", "bad"),
     "too few rows": ("Cannot tell with {}", "open"),
     "no labels": ("Cannot tell without labels", "open"),
 }
@@ -295,8 +297,8 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
     glance: list[Glance] = [
         (
             name,
-            f"{scaling.temperature:.4g}",
-            "{:.4g} to {:.4g} (95\u00a0%).".format(*scaling.record.interval()),
+            four_digits(scaling.temperature),
+            f"{_ends(scaling)} (95\u00a0%).",
             "",
         )
         for name, scaling in scalings.items()
@@ -311,19 +313,33 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
     )
 
 
+def _ends(scaling: TemperatureScaling) -> str:
+    """Return the 95 % interval of a fit on the rows."""
+    assert scaling.record is not None  # noqa: S101  (a fit leaves one)
+    low, high = map(four_digits, scaling.record.interval())
+    return f"{low} to {high}"
+
+
 def _next_step(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Glance:
     """Return to fit again, to label, or to go on and look again."""
     name, new = "What to do next", replace(files, rows=files.rows[1:])
     verdict = diagnosis.verdict
+    evaluations = {} if diagnosis.comparison is None else diagnosis.comparison.evaluations
     if verdict == "re-fit":
         return name, "", "Fit the temperature again, on the new rows.", new.fit()
     if verdict == "frequencies moved":
         step = "Fit a map with class biases on the new rows: a temperature cannot follow this."
         return name, "", step, new.fit("--method", "bias-corrected-temperature")
     if verdict == "holds":
+        if evaluations and standing(next(iter(evaluations.values()))).word == "not calibrated":
+            step = "It holds, and is not enough: try richer maps, each on rows it has not seen."
+            return name, "", step, new.fit("--method", "auto")
         step = "Go on with this temperature, and look again at later rows."
         again = files.line("shift", (*files.rows[:1], *new.new_rows), "--report", "shift.html")
         return name, "", step, again
+    if verdict == "no optimum":
+        step = "Check that rows, columns and labels of the new rows belong together."
+        return name, "", step, new.line("evaluate", new.rows, "--report", "evaluate.html")
     step = "Label some of the new rows, drawn at random."
     if plan is not None and plan.labels_for_ece is not None:
         step += f" {plan.labels_for_ece:,} would show a calibration error of {plan.ece:g}."
@@ -344,8 +360,8 @@ def temperature_rows(diagnosis: Diagnosis) -> list[dict[str, str]]:
     return [
         {
             "name": name,
-            "value": f"{scaling.temperature:.4f}",
-            "interval": "{:.4g} to {:.4g}".format(*scaling.record.interval()),
+            "value": number_text(scaling.temperature),
+            "interval": _ends(scaling),
             "rows": rows,
         }
         for name, (scaling, rows) in by_name.items()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from matplotlib.figure import Figure
 
-from temperance.evaluation.evaluation import WEAK, percent
+from temperance.evaluation.evaluation import WEAK, percents_apart
 from temperance.metrics.outcomes import Outcomes
 from temperance.plots import to_svg
 from temperance.printable import printable
@@ -39,6 +39,7 @@ __all__ = [
     "svg",
     "way_tables",
     "weak_rows",
+    "without_options",
 ]
 
 # What all pages share: their templates, and diagrams as SVG.
@@ -52,21 +53,30 @@ def render(template: str, **content: Any) -> str:  # noqa: ANN401
     return _environment().get_template(template).render(**context)
 
 
+_SAY = re.compile(r"(?: [A-Z][^.?!`]*\?)? Say `--[^`]*`\.")  # a question, and what to type if so
 _ASIDE = re.compile(r" \(--[^()]*\)")
+_ARGUMENT = re.compile(r"`([a-z_]+)` \(--[^()]*\)")  # a name of Python, and its option
 _OPTION = re.compile(r"`--([a-z][a-z-]*)(?: ([^`]+))?`")
 
 
 def without_options(text: str) -> str:
     """Return a sentence without what it says to those alone who have a command line.
 
-    What it says of options in brackets is left out; an option inside the sentence is read as words.
+    What it says of options in brackets is left out, and so is a question whose answer is an option
+    to type; an option inside the sentence, and an argument
+    of Python with its option behind it, are read as words.
 
     >>> without_options("a.npz has no ids (--id-column names them).")
     'a.npz has no ids.'
     >>> without_options("fit with `--method platt`, or `--method auto`.")
     'fit with method platt, or method auto.'
+    >>> without_options("`min_precision` (--min-precision): of 31 rows 7 are negative")
+    'min precision: of 31 rows 7 are negative'
+    >>> without_options("2 rows are copies. Different things? Say `--repeated-ids keep`.")
+    '2 rows are copies.'
     """
-    return _OPTION.sub(_option_words, _ASIDE.sub("", text))
+    named = _ARGUMENT.sub(lambda match: match[1].replace("_", " "), _SAY.sub("", text))
+    return _OPTION.sub(_option_words, _ASIDE.sub("", named))
 
 
 def _option_words(match: re.Match[str]) -> str:
@@ -272,7 +282,9 @@ def compared_group_rows(sides: Mapping[str, Evaluation]) -> list[Any]:
         own = [groups[name] for groups in of_name]
         cells = [
             (
-                f"{percent(each.confidence.value)} claimed, {percent(each.accuracy.value)} right",
+                "{} claimed, {} right".format(
+                    *percents_apart(each.confidence.value, each.accuracy.value)
+                ),
                 p_text(each.score_test.adjusted_p_value) or "cannot be told",
                 each.differs,
             )

@@ -11,13 +11,13 @@ from temperance.evaluation.evaluation import (
     data_words,
     direction_words,
     is_refuted,
-    percent,
+    percents_apart,
     refutation,
 )
 from temperance.printable import capitalised, count_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import error_cell, estimate_cell
-from temperance.show import number_text, p_text
+from temperance.show import four_digits, number_text, p_text
 from temperance.significance import LEVEL
 
 if TYPE_CHECKING:
@@ -154,13 +154,13 @@ def _map(calibrator: Calibrator | None) -> list[Glance]:
         return [("Map", calibrator.name, "", "")]
     name = _TEMPERATURE_NAMES.get(calibrator.name, "Temperature")
     if interval is None:
-        return [(name, f"{temperature:.4g}", "interval unknown", "")]
-    words = "{:.4g} to {:.4g} (95\u00a0%). ".format(*interval)
+        return [(name, four_digits(temperature), "interval unknown", "")]
+    words = "{} to {} (95\u00a0%). ".format(*map(four_digits, interval))
     if interval[0] <= 1.0 <= interval[1]:
         words += "1 would change nothing, and may be right"
     else:
         words += "Above 1: too sure" if temperature > 1.0 else "Below 1: not sure enough"
-    return [(name, f"{temperature:.4g}", f"{words}.", "")]
+    return [(name, four_digits(temperature), f"{words}.", "")]
 
 
 def _worst_group(final: Evaluation, *, after: bool) -> list[Glance]:
@@ -171,7 +171,7 @@ def _worst_group(final: Evaluation, *, after: bool) -> list[Glance]:
     of = count_text(len(final.groups), group)
     when = " after calibration" if after else ""
     p = p_text(worst.score_test.adjusted_p_value)
-    claims, right = percent(worst.confidence.value), percent(worst.accuracy.value)
+    claims, right = percents_apart(worst.confidence.value, worst.accuracy.value)
     verdict = f"{off:,} of {of} off{when}" if off else f"none of {of} is clearly off{when}"
     words = f"claims {claims}, is right {right}{f' ({p}, corrected)' if p else ''}; {verdict}."
     return [(f"Worst {group}", worst.name, words, "")]
@@ -212,7 +212,7 @@ def _claimed(evaluation: Evaluation) -> tuple[str, str, str]:
     if evaluation.n_classes == 2 and evaluation.classes:
         event = evaluation.classes[1]
         claims, true = event.probability, event.frequency
-    text = f"{percent(claims)} claimed, {percent(true.value)} true"
+    text = "{} claimed, {} true".format(*percents_apart(claims, true.value))
     if not (isfinite(true.low) and isfinite(true.high)):
         return text, "", ""
     low, high = (f"{100.0 * end:.1f}" for end in (true.low, true.high))
@@ -240,7 +240,7 @@ def _next_step(
     before = standing(next(iter(claims.values()))).word
     if before == "calibrated" and gain != "better":
         return "Use the model as it is: there is nothing to repair.", ""
-    if before == "cannot tell" and gain != "better":
+    if "cannot tell" in {before, verdict} and gain != "better":
         return _more_labels(final, plan, files)
     step = f"Use the map on every new {final.outcomes.one}, and fit it again when the data change."
     return step, files.apply("calibrated")

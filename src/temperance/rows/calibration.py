@@ -38,7 +38,7 @@ from temperance.evaluation.block_sums import OutOfFold
 from temperance.evaluation.evaluation import RefinementSplit, one_label_only
 from temperance.frozen import deferred
 from temperance.metrics.estimates import Estimate
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 from temperance.rows.layouts import AUTO
 from temperance.rows.memory import MeasureSettings, naming
 from temperance.selection import BASE_RATE, select_rows
@@ -361,8 +361,8 @@ def few_events(calibrator: Calibrator, rows: Rows) -> tuple[str, ...]:
     what = "rows of the rarer class" if training.k == 2 else "rows"
     msg = (
         f"{calibrator.method} has learned {count_text(n_parameters, 'number')} from "
-        f"{each * n_parameters:,.0f} {what}, {each:.2g} for each; from fewer than {least} it "
-        'follows chance: `method="auto"` (--method auto) leaves such maps out.'
+        f"{each * n_parameters:,.0f} {what}, {digits_text(each, 2)} for each; from fewer than "
+        f'{least} it follows chance: `method="auto"` (--method auto) leaves such maps out.'
     )
     return (msg,)
 
@@ -375,13 +375,13 @@ def fit_warnings(calibrator: Calibrator, comparison: Comparison) -> tuple[str, .
     if record is not None and record.n < _FEW_LABELS and interval is not None:
         warnings.append(
             f"only {count_text(record.n, *labelled)}: the temperature is known only to lie between "
-            f"{interval[0]:.3g} and {interval[1]:.3g}."
+            f"{digits_text(interval[0], 3)} and {digits_text(interval[1], 3)}."
         )
         known = calibrator.temperature_record
         if known is not None and known.expected_regret is not None:
             warnings[-1] += (
-                f" Not knowing it better costs new rows about {known.expected_regret:.2g} nats of "
-                "log loss each."
+                " Not knowing it better costs new rows about "
+                f"{digits_text(known.expected_regret, 2)} nats of log loss each."
             )
     if comparison.differences["after"].verdict("log_loss") == "worse":
         warnings.append(

@@ -33,7 +33,7 @@ from temperance.checks.label_matrix import (
 from temperance.checks.labels import counting_rows
 from temperance.checks.scores import padding_value, refuse_padding, share_of_whole
 from temperance.errors import FileFormatError, InvalidInputError
-from temperance.printable import count_text
+from temperance.printable import count_text, digits_text
 from temperance.readers import read
 from temperance.rows.layouts import Answers, Classes, Labels, Pixels
 from temperance.rows.memory import Rows
@@ -250,8 +250,8 @@ def _notes(
     if whole is None:
         return notes
     note = (
-        f"logits look like shares of {whole:.4g}: {_AS_PROBS} and `renormalize` (--renormalize) "
-        "would read them as probabilities."
+        f"logits look like shares of {digits_text(whole, 4)}: {_AS_PROBS} and `renormalize` "
+        "(--renormalize) would read them as probabilities."
     )
     return (*notes, note)
 

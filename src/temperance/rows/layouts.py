@@ -34,6 +34,7 @@ from temperance.decisions.rows import as_answers
 from temperance.errors import InvalidInputError
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.outcomes import Outcomes
+from temperance.numerics import row_maxima
 from temperance.printable import count_text
 from temperance.selection import SCORE_METHODS, LabelTrials, ScoreTrials
 from temperance.selection.choose import SIMPLEST_FIRST, Trials
@@ -228,7 +229,7 @@ class Layout:
 
     def confidence(self, probs: Array) -> Array:
         """Return the probability of what is predicted, of calibrated probabilities."""
-        return np.asarray(probs.max(axis=1))
+        return row_maxima(probs)
 
     # Which rows belong together, and what each is called.
 

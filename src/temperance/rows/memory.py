@@ -16,6 +16,7 @@ from temperance.checks.arrays import rows_of_file
 from temperance.comparison import compare_rows
 from temperance.errors import FileFormatError, InvalidInputError, NoOptimumError
 from temperance.evaluation import evaluate_rows
+from temperance.file_formats import column_advice
 from temperance.gates.row_sums import RowSums
 from temperance.metrics.ordinal import (
     LevelEvent,
@@ -24,7 +25,7 @@ from temperance.metrics.ordinal import (
     ordinal_measures,
 )
 from temperance.planning import plan
-from temperance.printable import count_text, first_few, printable
+from temperance.printable import count_text, digits_text, first_few, printable
 from temperance.rows.layouts import Classes, Layout
 
 if TYPE_CHECKING:
@@ -174,9 +175,7 @@ class Rows:
                     or "."
                 )
             )
-        return "Name their column with `fields.label` (--label-column)" + (
-            f", or give their file with {self.labels_from}." * where or "."
-        )
+        return column_advice(self.source, "label", other_file=self.labels_from or "")
 
     @property
     def file_rows(self) -> NDArray[np.intp] | None:
@@ -283,7 +282,9 @@ class Rows:
         """Return which rows get the pooled temperature, where groups have their own."""
         if not calibrator.traits.groups:
             return ()
-        pooled = f"get the pooled temperature, {temperature_of(calibrator):.4g}"
+        temperature = temperature_of(calibrator)
+        assert temperature is not None  # noqa: S101  (of groups there is a pooled one)
+        pooled = f"get the pooled temperature, {digits_text(temperature, 4)}"
         names = self.group_names
         if names is None:
             return (f"{self.source} has no groups (--group-column): all rows {pooled}.",)

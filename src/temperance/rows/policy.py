@@ -17,6 +17,7 @@ from temperance.decisions.coverage_table import coverage_rows
 from temperance.decisions.rows import DecisionEvent, DecisionRows, confidence_of
 from temperance.decisions.split import deals_of
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.file_formats import column_advice
 from temperance.gates import check_promises
 from temperance.gates.promise import guarantee_in_words, with_groups
 from temperance.metrics.selective import risk_coverage_of
@@ -242,8 +243,8 @@ def _check(rows: Rows, test: Rows | None, dealing: Dealing) -> None:
         check_test_rows(rows, test)
     if dealing.per_group and rows.groups is None:
         msg = (
-            f"{rows.source}: has no groups for `per_group` (--per-group). Name their column: "
-            "`fields.group` (--group-column)."
+            f"{rows.source}: has no groups for `per_group` (--per-group). "
+            f"{column_advice(rows.source, 'group')}"
         )
         raise InvalidInputError(msg)
     if dealing.calibrator is not None:
@@ -313,8 +314,9 @@ def _of_groups(rule: Bands) -> tuple[str, ...]:
         return ()
     group, band, reason = lacking[0]
     names = sorted({str(each[0]) for each in lacking})
+    lack = "lacks" if len(names) == 1 else "lack"
     text = (
-        f"{len(names)} of {len(rule.parts)} groups lack a band, whose rows are reviewed: "
+        f"{len(names)} of {len(rule.parts)} groups {lack} a band, whose rows are reviewed: "
         f"{first_few(names, 5)}. "
         f"In {group!r}, no band to {band}: {reason}."
     )

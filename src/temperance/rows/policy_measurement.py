@@ -12,6 +12,7 @@ from temperance.calibrators import temperature_of
 from temperance.decisions import Abstention, BandCounts, Bands, Outcome
 from temperance.decisions.rows import DecisionEvent, DecisionRows, confidence_of
 from temperance.errors import InvalidInputError
+from temperance.file_formats import column_advice
 from temperance.formats import load_facts
 from temperance.gates import check_promises
 from temperance.gates.promise import guarantee_in_words, with_groups
@@ -195,14 +196,14 @@ def measure_policy(
     rows.check_fits(policy.calibrator, str(source))
     if rule.per_group and rows.groups is None:
         msg = (
-            f"{rows.source}: has no groups, by which {source} decides. Name their column: "
-            "`fields.group` (--group-column)."
+            f"{rows.source}: has no groups, by which {source} decides. "
+            f"{column_advice(rows.source, 'group')}"
         )
         raise InvalidInputError(msg)
     if rule.event.composite is not None and rows.clusters is None:
         msg = (
-            f"{rows.source}: has no clusters, whose rows are one answer for {source}. Name their "
-            "column: `fields.cluster` (--cluster-column)."
+            f"{rows.source}: has no clusters, whose rows are one answer for {source}. "
+            f"{column_advice(rows.source, 'cluster')}"
         )
         raise InvalidInputError(msg)
     with naming(rows.source), report_work("measuring"):

@@ -11,7 +11,7 @@ import numpy as np
 from temperance.checks import as_known_names
 from temperance.crossfit import row_hashes
 from temperance.errors import InvalidInputError
-from temperance.numerics import as_float64, row_blocks
+from temperance.numerics import as_float64, centred_rows, row_blocks, row_maxima
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,7 +102,7 @@ def _labels_agree(
     from one another. Of a score that many rows have, the rows themselves tell its hit rate, and it
     explains how often they are right. A label among several largest is right, in any order of them.
     """
-    right = logits[np.arange(len(labels)), labels] == logits.max(axis=1)
+    right = logits[np.arange(len(labels)), labels] == row_maxima(logits)
     sizes = np.bincount(of_scores)
     hits = np.bincount(of_scores, right, len(sizes))
     _, first = np.unique(of_scores, return_index=True)
@@ -154,7 +154,7 @@ def _many_digits(logits: NDArray[Any], of_row: NDArray[np.intp], times: NDArray[
     first = first[times > 1]
     z = as_float64(logits[first])
     p = np.exp(z - np.logaddexp.reduce(z, axis=1, keepdims=True))
-    unsure = 1.0 - p.max(axis=1) > _SATURATED
+    unsure = 1.0 - row_maxima(p) > _SATURATED
     long = np.zeros(len(first), dtype=bool)
     for values in (z, p):  # files hold logits or probabilities
         scale = 10.0 ** (_DIGITS - 2 - np.floor(np.log10(np.where(values == 0, 1, np.abs(values)))))
@@ -211,7 +211,7 @@ def _residuals(logits: NDArray[Any], labels: NDArray[np.intp]) -> list[Array]:
     """Return what of being right, and of the log loss, is peculiar to each row; none if sorted."""
     confidence, predicted = _confidence(logits), logits.argmax(axis=1)
     of_label = as_float64(logits[np.arange(len(labels)), labels])
-    of_label = np.maximum(of_label - logits.max(axis=1) + confidence, _LEAST)
+    of_label = np.maximum(of_label - row_maxima(logits) + confidence, _LEAST)
     keys = (confidence, of_label, as_float64(logits[:, 0]))
     if any(_turning_points(np.round(key, 9)) < _SORTED for key in keys):
         return []
@@ -233,7 +233,7 @@ def _confidence(logits: NDArray[Any]) -> Array:
     confidence = np.empty(len(logits))
     for rows in row_blocks(logits):
         z = as_float64(logits[rows])
-        z = z - z.max(axis=1, keepdims=True)
+        z = centred_rows(z)
         confidence[rows] = -np.log(np.exp(z, out=z).sum(axis=1))
     return confidence
 

@@ -17,11 +17,12 @@ from temperance.decisions.abstention import Abstention, outcome_cells
 from temperance.decisions.rows import DecisionRows, confidence_of
 from temperance.decisions.split import Deal, deals_of, fit_share_of, split_rows, threshold_of
 from temperance.errors import InvalidInputError, NoOptimumError
+from temperance.file_formats import column_advice
 from temperance.formats import load_facts
 from temperance.gates import check_promises
 from temperance.gates.promise import guarantee_in_words, with_groups
 from temperance.metrics.selective import risk_coverage_of
-from temperance.printable import first_few
+from temperance.printable import digits_text, first_few
 from temperance.rows.calibration import Fitted, check_test, fit_rows
 from temperance.rows.memory import naming
 from temperance.show import Table
@@ -93,7 +94,9 @@ class RowUse:
         n = f"{self.threshold_rows.n:,}"
         if self.split is not None:
             temperature = temperature_of(calibrator)
-            what = calibrator.method if temperature is None else f"T = {temperature:.4g}"
+            what = calibrator.method
+            if temperature is not None:
+                what = f"T = {digits_text(temperature, 4)}"
             way = "by clusters" if self.rows.clusters is not None else "stratified"
             text = (
                 f"Of {self.rows.n:,} labelled rows, {self.n_fit:,} fitted {what} and the other {n} "
@@ -291,8 +294,8 @@ def decide(
         check_test_rows(rows, test)
     if per_group and rows.groups is None:
         msg = (
-            f"{rows.source}: has no groups for `per_group` (--per-group). Name their column: "
-            "`fields.group` (--group-column)."
+            f"{rows.source}: has no groups for `per_group` (--per-group). "
+            f"{column_advice(rows.source, 'group')}"
         )
         raise InvalidInputError(msg)
     if dealing.calibrator is not None:

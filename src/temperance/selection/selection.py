@@ -242,7 +242,7 @@ class Selection(Frozen, Shown):
             if best.method == choice.method:
                 return f"{words}: no method has a smaller log loss on rows that it has not seen."
             return f"{words}: the rows cannot tell {best.method} from it."
-        gain = f"by {-choice.difference.value:.4f} nats per {self.calibrator.unit[0]}"
+        gain = f"by {number_text(-choice.difference.value)} nats per {self.calibrator.unit[0]}"
         if self.verdict == "better":
             words = f"{choice.method} lowers the log loss {gain}."
         else:

@@ -20,7 +20,7 @@ from temperance.decisions.policy import DecisionPolicy, policy_id, policy_of
 from temperance.errors import InvalidInputError, TemperanceError
 from temperance.formats.calibrator_json import calibrator_of, content_id
 from temperance.numerics import as_float64
-from temperance.printable import first_few
+from temperance.printable import digits_text, first_few
 from temperance.readers.json_object import json_file
 from temperance.version import __version__
 
@@ -209,7 +209,9 @@ class Served:
         """Return what to say of rows whose groups the map, or the policy, does not know."""
         if not self.calibrator.traits.groups:
             return ()
-        pooled = f"get the pooled temperature, {temperature_of(self.calibrator):.4g}"
+        temperature = temperature_of(self.calibrator)
+        assert temperature is not None  # noqa: S101  (of groups there is a pooled one)
+        pooled = f"get the pooled temperature, {digits_text(temperature, 4)}"
         if groups is None:
             return (f"no `groups` are given: all rows {pooled}.",)
         unseen = self.calibrator.unseen(groups)

@@ -17,8 +17,8 @@ from temperance.errors import InvalidInputError
 from temperance.frozen import Frozen, Plain
 from temperance.logistic_regression import fit_logistic
 from temperance.metrics.estimates import Estimate
-from temperance.numerics import as_float64, normal_quantile, row_blocks
-from temperance.printable import count_text
+from temperance.numerics import as_float64, centred_rows, normal_quantile, row_blocks
+from temperance.printable import count_text, digits_text
 from temperance.show import Shown, Table, interval_text, number_text
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def shape_features(logits: ArrayLike, *, top: int = 10) -> NDArray[np.float64]:
     features = np.empty((len(z), min(z.shape[1], as_count(top, name="top"))))
     for rows in row_blocks(z):
         block = as_float64(z[rows])
-        shifted = block - block.max(axis=1, keepdims=True)
+        shifted = centred_rows(block)
         shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         largest = -np.sort(-np.maximum(shifted, _LOWEST), axis=1)[:, : features.shape[1]]
         features[rows] = largest - largest.mean(axis=1, keepdims=True)
@@ -171,11 +171,11 @@ class CovariateWeights(Frozen, Plain, Shown):
         apart = "yes" if self.told_apart else "no"
         auc = f"AUC {number_text(self.auc.value)}, {interval_text(self.auc.low, self.auc.high)}"
         rows = (
-            ("source rows", f"{self.n_source:,}"),
-            ("target rows", f"{self.n_target:,}"),
+            ("reference rows", f"{self.n_source:,}"),
+            ("new rows", f"{self.n_target:,}"),
             ("can be told apart", f"{apart} ({auc})"),
-            ("source rows are worth", count_text(round(self.effective_rows), "target row")),
-            (f"weights cut to {self.clip:.3g}", f"{self.clipped:,}"),
+            ("reference rows are worth", count_text(round(self.effective_rows), "new row")),
+            (f"weights cut to {digits_text(self.clip, 3)}", f"{self.clipped:,}"),
         )
         return (Table(("covariate shift", ""), rows, words=frozenset({1})),)
 

@@ -25,9 +25,11 @@ from temperance.metrics.implied import paired_gaps
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import N_RESAMPLES
 from temperance.numerics import log_probs
+from temperance.printable import digits_text
 from temperance.shift.covariates import covariate_weights, shape_features
+from temperance.shift.no_optimum import NoOptimum
 from temperance.shift.priors import label_shift_of_rows, source_calibrator
-from temperance.show import p_text
+from temperance.show import interval_text, number_text, p_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from temperance.checks.labels import Positions
     from temperance.comparison import Comparison
+    from temperance.errors import NoOptimumReason
     from temperance.metrics.estimates import Estimate
     from temperance.shift.covariates import CovariateWeights
     from temperance.shift.label_shift import LabelShift
@@ -62,12 +65,15 @@ def verdict_of(diagnosis: Diagnosis) -> tuple[str, str]:
         )
         return "no labels", f"{words} {_about_rows(diagnosis)}"
     if diagnosis.refitted is None:
-        words = "Too few new rows to tell: they have no best temperature of their own."
-        return "too few rows", f"{words} {_about_rows(diagnosis)}"
+        none = diagnosis.no_optimum
+        assert none is not None  # noqa: S101  (there are labels, and nothing was fitted to them)
+        verdict = "no optimum" if none.tells else "too few rows"
+        return verdict, f"{none.in_words()} {_about_rows(diagnosis)}"
     again = diagnosis.comparison.differences["re-fitted on new rows"].log_loss
     corrected = diagnosis.comparison.differences["class frequencies corrected"].log_loss
     biases = _about_biases(diagnosis.comparison)
-    now, then = _with_interval(diagnosis.refitted), f"{diagnosis.reference.temperature:.3g}"
+    now = _with_interval(diagnosis.refitted)
+    then = digits_text(diagnosis.reference.temperature, 3)
     if diagnosis.frequencies_moved and corrected.value < again.value:
         assert diagnosis.correction is not None  # noqa: S101  (there are labels)
         words = (
@@ -121,6 +127,8 @@ def _about_frequencies(diagnosis: Diagnosis) -> str:
             f"The mean probabilities of the classes have moved{_chance(diagnosis)}, but correcting "
             "for the class frequencies gains nothing that could be seen."
         )
+    if diagnosis.comparison is not None:  # the labels may say otherwise
+        return "The mean probabilities of the classes look unchanged."
     return "Class frequencies look unchanged."
 
 
@@ -152,13 +160,13 @@ def _about_rows(diagnosis: Diagnosis) -> str:
 def _with_interval(scaling: TemperatureScaling) -> str:
     record = scaling.record
     assert record is not None  # noqa: S101  (a fit leaves one)
-    low, high = record.interval()
-    return f"{scaling.temperature:.3g} ({low:.3g} to {high:.3g})"
+    low, high = (digits_text(end, 3) for end in record.interval())
+    return f"{digits_text(scaling.temperature, 3)} ({low} to {high})"
 
 
 def _gain(difference: Estimate) -> str:
     low, high = -difference.high, -difference.low
-    return f"{-difference.value:.4f} nats per row ({low:.4f} to {high:.4f})"
+    return f"{number_text(-difference.value)} nats per row ({interval_text(low, high)})"
 
 
 AT_REFERENCE = "reference temperature"
@@ -168,7 +176,9 @@ BIASED = "class biases of the reference"
 CORRECTED = "class frequencies corrected"
 _FEWEST = 10  # rows of each side that a classifier of the two needs
 
-DiagnosisVerdict = Literal["holds", "re-fit", "frequencies moved", "too few rows", "no labels"]
+DiagnosisVerdict = Literal[
+    "holds", "re-fit", "frequencies moved", "no optimum", "too few rows", "no labels"
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -184,6 +194,7 @@ class Diagnosis(Frozen):
     frequencies: LabelShift
     covariates: CovariateWeights | None  # None with fewer than 10 rows on one side
     weighted: TemperatureScaling | None  # of reference rows weighed to look like new ones
+    no_optimum: NoOptimum | None = None  # why the new rows have no best temperature, if so
 
     @property
     def verdict(self) -> DiagnosisVerdict:
@@ -227,6 +238,7 @@ class Diagnosis(Frozen):
             "reference": _temperature(self.reference),
             "refitted": _temperature(self.refitted),
             "weighted": _temperature(self.weighted),
+            "no_optimum": plain(self.no_optimum),
             "moved": self.moved,
             "comparison": None
             if self.comparison is None
@@ -306,7 +318,8 @@ def diagnose(  # noqa: PLR0913  (each is something that only the user knows)
     What the correction gains is measured against the same map without it: that the biases beat a
     plain temperature is no sign of a shift, for they may have done so on the reference. The verdict
     is "frequencies moved" only where the mean probabilities have moved (p < .05), the correction
-    gains by itself, and its log loss is below that of the re-fitted temperature.
+    gains by itself, and its log loss is below that of the re-fitted temperature. It is "no optimum"
+    where no temperature is best on the new rows, and that refutes the reference's (`NoOptimum`).
 
     The weighted temperature is that of reference rows weighed by `covariate_weights` of
     `shape_features`.
@@ -357,7 +370,7 @@ def diagnose(  # noqa: PLR0913  (each is something that only the user knows)
         maps[CORRECTED] = log_probs(_corrected(frequencies, probs))
         target, clusters = _labelled(z, new_labels, new_w, new_clusters, like=rows)
         labelled = _with_labels(target, maps, clusters, n_resamples=n_resamples, seed=seed)
-    comparison, correction, refitted = labelled or (None, None, None)
+    comparison, correction, refitted, no_optimum = labelled or (None, None, None, None)
     return Diagnosis(
         reference=fitted,
         n_reference=rows.n,
@@ -368,6 +381,7 @@ def diagnose(  # noqa: PLR0913  (each is something that only the user knows)
         frequencies=frequencies,
         covariates=covariates,
         weighted=weighted,
+        no_optimum=no_optimum,
     )
 
 
@@ -395,25 +409,31 @@ def _with_labels(
     *,
     n_resamples: int,
     seed: int,
-) -> tuple[Comparison, Estimate, TemperatureScaling | None]:
+) -> tuple[Comparison, Estimate, TemperatureScaling | None, NoOptimum | None]:
     """Return what the labels of the new rows tell, of maps that were learned without them.
 
     Paired measures of the maps and of a re-fitted temperature (cross-fitted); what correcting the
-    class frequencies gains against the same map without it; the temperature of all new rows.
+    class frequencies gains against the same map without it; the temperature of all new rows, or why
+    they have none.
     """
-    refitted, again = _refitted(target, clusters, seed)
+    refitted, again, reason = _refitted(target, clusters, seed)
     order = (AT_REFERENCE, AS_IS, REFITTED, BIASED, CORRECTED)
     if again is not None:
         maps = {**maps, REFITTED: again}
     predictions = {
-        name: Predictions.from_logits(maps[name], target.labels, target.weights, clusters)
+        name: Predictions.from_logits(
+            maps[name], target.labels, target.weights, clusters, classes=target.classes
+        )
         for name in order
         if name in maps
     }
     comparison = compare_rows(predictions, n_resamples=n_resamples, seed=seed)
     uncorrected = predictions[BIASED if BIASED in maps else AT_REFERENCE]
     gain = gap_estimate(paired_gaps(predictions[CORRECTED], uncorrected), 0)
-    return comparison, gain, refitted
+    no_optimum = None
+    if reason is not None:
+        no_optimum = NoOptimum.of(reason, target, maps[AT_REFERENCE], clusters)
+    return comparison, gain, refitted, no_optimum
 
 
 def _weighted(
@@ -437,14 +457,25 @@ def _weighted(
 
 def _refitted(
     target: Training, clusters: NDArray[np.intp] | None, seed: int
-) -> tuple[TemperatureScaling | None, Array | None]:
-    """Return the temperature of the new rows, and their logits scaled by fits without them."""
+) -> tuple[TemperatureScaling | None, Array | None, NoOptimumReason | None]:
+    """Return the temperature of the new rows, their logits scaled by fits without them; or why not.
+
+    Where the rows have a best temperature and some folds have none (one error in thousands of
+    rows), all folds are fitted with a prior.
+    """
     rows = replace(target, clusters=clusters)
     try:
-        scaled = out_of_fold_logits(rows, TemperatureScaling.from_rows, seed=seed)
-        return TemperatureScaling.from_rows(rows), scaled
+        refitted = TemperatureScaling.from_rows(rows)
+    except NoOptimumError as error:
+        return None, None, error.reason
+    try:
+        return refitted, out_of_fold_logits(rows, TemperatureScaling.from_rows, seed=seed), None
     except NoOptimumError:
-        return None, None
+        held = replace(rows, prior=1.0)
+    try:
+        return refitted, out_of_fold_logits(held, TemperatureScaling.from_rows, seed=seed), None
+    except NoOptimumError:  # one row, or one cluster
+        return None, None, "no-rows"
 
 
 def _corrected(frequencies: LabelShift, probs: Array) -> Array:

@@ -48,9 +48,9 @@ def prior_table(shift: LabelShift) -> Table:
         for c in places.tolist()
     )
     of = f", the {_MOST_ROWS} of {k} classes that moved most" if k > _MOST_ROWS else ""
-    test = shift.test.reason or f"no change: {p_text(shift.p_value)}"
+    test = shift.test.reason or f"test of no change: {p_text(shift.p_value)}"
     caption = f"{shift.n:,} new rows, without their labels{of}; {test}"
-    columns = ("class", "source", "new", "95 %", "")
+    columns = ("class", "reference", "new", "95 %", "")
     return Table(columns, rows, caption=caption, words=frozenset({4}))
 
 

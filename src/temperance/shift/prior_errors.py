@@ -13,7 +13,7 @@ from temperance.calibrators import BiasCorrectedTemperatureScaling, TemperatureS
 from temperance.checks.arguments import as_level
 from temperance.frozen import Frozen
 from temperance.kernels.affine import CurvatureSums, curvature_sums
-from temperance.numerics import as_float64, normal_quantile, softmax
+from temperance.numerics import as_float64, centred_rows, normal_quantile, softmax
 from temperance.sums import MergeableSums
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _by_beta(logits: NDArray[Any], probs: Array, weights: Array | None, ratio: A
 
 def _finite(z: Array) -> Array:
     """Logits less each row's largest, 0 where an option does not exist."""
-    centred = z - z.max(axis=1, keepdims=True)
+    centred = centred_rows(z)
     return np.where(np.isneginf(centred), 0.0, centred)
 
 

@@ -117,8 +117,8 @@ def check_writable(path: str | os.PathLike[str], suffixes: Collection[str] | Non
         raise InvalidInputError(msg)
     file = Path(path)
     if suffixes is not None and file_suffix(file) not in suffixes:
-        allowed = " ".join(suffixes)
-        raise _refusal(path, f"must have one of the suffixes {allowed}", "rename it")
+        allowed = suffixes if isinstance(suffixes, tuple) else sorted(suffixes)
+        raise _refusal(path, f"must have one of the suffixes {' '.join(allowed)}", "rename it")
     format_ = format_of(file)
     package = None if format_ is None else format_.package
     if package is not None and importlib.util.find_spec(package) is None:

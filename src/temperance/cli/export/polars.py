@@ -34,6 +34,6 @@ def export_polars(
     from temperance.export import to_polars
 
     export_text(
-        to_polars, calibrator_file, keys={"code": "code"}, columns=columns, inputs=inputs,
-        group_column=group_column, verify=verify, output=output, as_json=as_json,
+        to_polars, calibrator_file, keys={"code": "code"}, suffix=".py", columns=columns,
+        inputs=inputs, group_column=group_column, verify=verify, output=output, as_json=as_json,
     )  # fmt: skip

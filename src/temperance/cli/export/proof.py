@@ -138,6 +138,7 @@ def export_text(
     calibrator_file: Path,
     *,
     keys: Mapping[str, str],
+    suffix: str,
     columns: str | None,
     inputs: InputsName,
     group_column: str | None,
@@ -148,14 +149,15 @@ def export_text(
 ) -> None:
     """Export a calibrator as text about columns, prove it, write or print it.
 
-    `export` makes it of `settings` too; `keys` are JSON's keys and the attributes that they hold.
+    `export` makes it of `settings` too; `keys` are JSON's keys and the attributes that they hold;
+    `suffix` is how the name of its file ends, if not in .txt.
     """
     from temperance.cli.console import progress
     from temperance.formats import load
     from temperance.writers.place import check_writable, write_text
 
     if output is not None:
-        check_writable(output)
+        check_writable(output, (suffix, ".txt"))
     calibrator = load(calibrator_file)
     rows = _proof_rows(calibrator, calibrator_file, verify, inputs=inputs)
     with failing(as_json=as_json), progress("proving what is exported"):

@@ -62,7 +62,7 @@ def export_sql(
     from temperance.export import to_sql
 
     export_text(
-        to_sql, calibrator_file, keys={"query": "text", "dialect": "dialect"},
+        to_sql, calibrator_file, keys={"query": "text", "dialect": "dialect"}, suffix=".sql",
         columns=columns, inputs=inputs, group_column=group_column, verify=verify,
         output=output, as_json=as_json,
         dialect=dialect.value, table=table, database=database,

@@ -35,6 +35,25 @@ def _together(ids: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], ND
     return ids[order], labels[order]
 
 
+def _complete(ids: Any, labels: Any) -> tuple[Any, Any, tuple[str, ...]]:  # noqa: ANN401
+    """Return the rows that have an id and a label, and a note that counts the others."""
+    import numpy as np
+
+    from temperance.printable import count_text
+    from temperance.readers.dataset import lacking_rows
+
+    lacking = np.zeros(len(ids), dtype=np.bool_)
+    for column in (ids, labels):
+        lacking[lacking_rows(column)] = True
+    count = int(np.count_nonzero(lacking))
+    if not count:
+        return ids, labels, ()
+    were = "was left out, which lacks" if count == 1 else "were left out, which lack"
+    note = f"{count:,} of {count_text(len(lacking), 'row')} {were} a value (--na drop)."
+    kept = ~lacking
+    return np.ma.getdata(ids)[kept], np.ma.getdata(labels)[kept], (note,)
+
+
 def monitor_label(
     store: StoreArgument,
     file: Annotated[
@@ -62,14 +81,14 @@ def monitor_label(
 
     with opened(store) as (open_store, _), from_stdin(file) as path:
         fields = Fields(label=label_column, id=id_column)
-        ids, labels = read_labels(path, fields=fields, na=na.value)
-        notes: tuple[str, ...] = ()
+        ids, labels, notes = _complete(*read_labels(path, fields=fields, na=na.value))
         if label_map is not None:
             meaning, names = LabelMap.parse(label_map), open_store.label_names()
             unused = meaning.unused(distinct_labels(labels)[0], names)
             labels = meaning.applied(labels, names)
             if unused:
                 notes = (
+                    *notes,
                     f"{file}: no row has the label {first_few(unused)}, which --label-map names.",
                 )
         ids, labels = _together(ids, labels)

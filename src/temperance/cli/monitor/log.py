@@ -94,8 +94,8 @@ def monitor_log(
         are = "is" if total.unknown == 1 else "are"
         unknown = (f"{labels} come before {are} no option of that prediction: dropped.",)
     words = (
-        f"{total.new:,} predictions written, {total.repeated:,} were there already, "
-        f"{total.joined:,} found a label that had come before."
+        f"{count_text(total.new, 'prediction')} written, {total.repeated:,} were there already, "
+        f"{total.joined:,} had a label that came before."
     )
     return Result(
         lambda: {**total.to_dict(), "model": model, "calibrator": served},

@@ -47,6 +47,7 @@ def monitor_refit(
     from temperance.cli.console import Headline, Result
     from temperance.monitor import refit
     from temperance.monitor.inputs import microseconds
+    from temperance.printable import digits_text
 
     with opened(store) as (open_store, registry):
         outcome = refit(
@@ -56,11 +57,11 @@ def monitor_refit(
                 None if half_life is None else as_seconds(half_life, option="--half-life") / 86_400
             ),
         )  # fmt: skip
-    temperatures = outcome.champion_temperature, outcome.temperature
+    before, now = outcome.champion_temperature, outcome.temperature
     shown: list[str] = [Headline(outcome.words)]
-    if None not in temperatures:
-        shown.append(f"temperature {temperatures[0]:.4g} before, {temperatures[1]:.4g} now, from "
-                     f"{outcome.n:,} labels")  # fmt: skip
+    if before is not None and now is not None:
+        change = f"temperature {digits_text(before, 4)} before, {digits_text(now, 4)} now"
+        shown.append(f"{change}, from {outcome.n:,} labels")
     if outcome.policy is not None:
         shown.append(outcome.policy)
     Result(outcome.to_dict, lambda: shown).print(as_json=as_json)

@@ -166,7 +166,7 @@ def to_onnx(
     calibrator : Calibrator
         Of logits or of a label matrix; all methods but temperatures per group, ensembles, answers.
     output : path
-        Where the calibrated model goes; another file than `model`.
+        Where the calibrated model goes, `.onnx`; another file than `model`.
     verify : mapping of arrays, array_like, data frame or path, optional
         Rows that the model is used on, an array per input: .npz of them, .npy or .csv for models
         with one input. Where left out normal draws, if all inputs are numbers of a known shape.
@@ -267,7 +267,7 @@ def _check_arguments(
     if not isinstance(calibrator, Calibrator):
         msg = f"`calibrator` must be a fitted calibrator, got {type(calibrator).__name__}."
         raise InvalidInputError(msg)
-    check_writable(output)
+    check_writable(output, {".onnx"})
     if Path(output).exists() and Path(model).exists() and Path(output).samefile(model):
         msg = f"`output` must be another file than the model, got {os.fspath(output)!r} for both."
         raise InvalidInputError(msg)

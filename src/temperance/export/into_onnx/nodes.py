@@ -37,6 +37,7 @@ __all__ = [
 MAP_OPSET = 9  # Where; skl2onnx writes the oldest opset that its own nodes need, often this one
 _AXES_INPUT = {"ReduceSum": 13, "Unsqueeze": 13, "ReduceMax": 18}  # from here on; before, a setting
 LEAST_LOG = -1e200  # of a probability of 0: finite, and so divided by any temperature
+_MISSING = -1e150  # below: an option that does not exist, whatever it was divided by (T < 1e50)
 _STEEPEST = 1e6  # slope over log-odds: rounding of 1e-13 moves a probability by 1e-7
 _NUDGE = 1e-12  # steps reach that much further: logarithms of two libraries differ in the last bit
 
@@ -117,6 +118,10 @@ class NodeWriter:
         """Sum over the classes, (..., 1)."""
         return self.over("ReduceSum", x, self.last, keepdims=1)
 
+    def centred(self, x: str, axis: int) -> str:
+        """Subtract the largest of each row, whose classes are on an axis."""
+        return self.add("Sub", x, self.over("ReduceMax", x, axis, keepdims=1))
+
     def log(self, x: str) -> str:
         """The logarithm, finite where x is 0."""
         return self.binary("Max", self.add("Log", x), LEAST_LOG)
@@ -170,7 +175,7 @@ def _divide(w: NodeWriter, x: str, step: ops.Divide) -> str:
 
 def _smooth(w: NodeWriter, x: str, step: ops.Smooth) -> str:
     """log((1 - share) p + share / m) of the m options that exist; of the others nothing."""
-    exists = w.cast(w.binary("Greater", x, 0.5 * LEAST_LOG), w.dtype)
+    exists = w.cast(w.binary("Greater", x, _MISSING), w.dtype)
     uniform = w.add("Div", w.binary("Mul", exists, step.share), w.sum(exists))
     shrunk = w.binary("Mul", _softmax(w, x, ops.Softmax()), 1.0 - step.share)
     return w.log(w.add("Add", shrunk, uniform))
@@ -180,6 +185,8 @@ def _affine(w: NodeWriter, x: str, step: ops.Affine) -> str:
     weights = np.array(step.weights)
     if weights.ndim == 2:
         x = w.binary("MatMul", w.binary("Max", x, LEAST_LOG), weights.T)
+    elif (weights < 0.0).any():  # an option that does not exist would become the largest
+        x = w.add("Where", w.binary("Greater", x, _MISSING), w.binary("Mul", x, weights), x)
     elif (weights != 1.0).any():
         x = w.binary("Mul", x, weights)
     return w.binary("Add", x, step.bias)
@@ -195,7 +202,7 @@ def _log_odds(w: NodeWriter, x: str, _: ops.LogOdds) -> str:
 
 def _one_vs_rest(w: NodeWriter, x: str, _: ops.OneVsRest) -> str:
     """Log-odds of each class; the largest is taken from no sum that holds it, digit for digit."""
-    shifted = w.add("Sub", x, w.over("ReduceMax", x, w.last, keepdims=1))
+    shifted = w.centred(x, w.last)
     powers = w.add("Exp", shifted)
     place = w.add("ArgMax", shifted, axis=w.last, keepdims=1)
     first = w.add("Equal", place, w.constant(np.arange(w.k), dtype=np.int64))

@@ -80,6 +80,8 @@ def place_map(graph: ModelGraph, head: Head, calibrator: Calibrator, *, double: 
         x = w.binary("Max", x, LEAST_LOG)
     if head.reads == "logits" and two:
         x = write_operations(w, x, [ops.WithZero()])
+    elif head.reads == "logits" and ops.loses_offsets(steps):
+        x = w.centred(x, w.last)
     probs = write_operations(w, x, steps)
     if not (of_labels or can_be_single(head, steps) or right_of_missing(steps)):
         exists = w.cast(w.binary("Greater", x, LEAST_LOG), w.dtype)  # an option may not
@@ -121,7 +123,10 @@ def _before_final(graph: ModelGraph, head: Head, steps: Sequence[Operation]) -> 
     final = next(node for node in graph.graph.node if node.output == head.final.output)
     rank = len(head.shape)
     w = NodeWriter(graph.names, k=head.width, opset=graph.opset, dtype=head.dtype, rank=rank)
-    final.input[0] = write_operations(w, head.source, steps[:-1])
+    x = head.source
+    if final.op_type == "Softmax" and ops.loses_offsets(steps):
+        x = w.centred(x, head.axis)
+    final.input[0] = write_operations(w, x, steps[:-1])
     graph.graph.initializer.extend(w.initializers)
     graph.insert(w.nodes, after=graph.producer(head.source))
     operations = ", ".join(node.op_type for node in w.nodes) or "nothing"

@@ -47,7 +47,7 @@ class LlmFormat:
         inspect-ai. `"promptfoo"`: its results, for scores of whole answers alone.
         `"openai-decisions"`: OpenAI Decisions. `"decisions"`: those of other vendors,
         with probabilities as `{label: p}`. `"records"`: calibration records, `type`, `logits` or
-        `probs`, `gold`. `"auto"`: the one of these that the lines show, told in the notes; an
+        `probs`, `gold`. `"auto"`: the one of these that the lines show, which the notes name; an
         error where two fit, or none.
     missing : {"bound", "shown", "drop", "error"}, optional
         What to do where the log-probability of an option is not known, but for being low (not

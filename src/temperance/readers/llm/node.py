@@ -49,7 +49,8 @@ class Node:
         node = self.get(key)
         if node is None:
             inside = f"`{self.path}` " if self.path else ""
-            msg = f"{inside}has no key `{key}` (or null there); it holds {name_list(self.value)}."
+            held = name_list([name for name in self.value if name != key])
+            msg = f"{inside}has no key `{key}` (or null there); it holds {held}."
             raise FileFormatError(msg)
         return node
 
