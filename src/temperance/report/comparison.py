@@ -62,18 +62,6 @@ def render_comparison(
     )
 
 
-def _tables(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return each table as the page shows it: heads and measures begin with a capital letter."""
-    return [
-        {
-            "sides": table.columns[1:3],
-            "columns": [*table.columns[:3], *map(capitalised, table.columns[3:])],
-            "rows": [(capitalised(name), *cells) for name, *cells in table.rows],
-        }
-        for table in difference_tables(comparison)
-    ]
-
-
 def model_to_go_on_with(comparison: Comparison) -> str | None:
     """Return the model to go on with by its log loss; None where these rows cannot tell.
 
@@ -88,6 +76,18 @@ def model_to_go_on_with(comparison: Comparison) -> str | None:
         return best if verdicts <= {"worse", "the same"} else None
     apart = apart_from_zero([each.log_loss for each in others.values()])
     return best if dict(zip(others, apart, strict=True))[best] else None
+
+
+def _tables(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return each table as the page shows it: heads and measures begin with a capital letter."""
+    return [
+        {
+            "sides": table.columns[1:3],
+            "columns": [*table.columns[:3], *map(capitalised, table.columns[3:])],
+            "rows": [(capitalised(name), *cells) for name, *cells in table.rows],
+        }
+        for table in difference_tables(comparison)
+    ]
 
 
 def _comparison_screen(comparison: Comparison) -> Screen:
