@@ -16,7 +16,7 @@ from temperance.metrics.error_measures import ERROR_NAMES
 from temperance.metrics.outcomes import Outcomes
 from temperance.printable import capitalised, count_text
 from temperance.show import Shown, Table, beside, interval_text, number_text, p_text, sketch
-from temperance.significance import evident
+from temperance.significance import LEVEL, evident
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from temperance.metrics.weak_calibration import WeakCalibration
 
 __all__ = [
+    "HALF_LEVEL",
     "MEASURES",
     "SCORES",
     "WEAK",
@@ -41,6 +42,7 @@ __all__ = [
     "base_rate_words",
     "data_words",
     "direction_words",
+    "doubt_words",
     "evaluation_tables",
     "group_words",
     "impossible_words",
@@ -327,6 +329,8 @@ def evaluation_words(evaluation: Evaluation) -> str:
         verdict = f"calibration was not tested on {evaluation.outcomes.extent(evaluation.n)}."
     elif is_refuted(evaluation):
         verdict = f"{direction_words(evaluation)}: {refutation(evaluation)}."
+    elif doubt := doubt_words(evaluation):
+        verdict = f"{doubt}."
     else:
         smallest = p_text(evaluation.tests.verdict.adjusted_p_value)
         on = "" if few else f" on these {evaluation.outcomes.rows(evaluation.n)}"
@@ -355,9 +359,28 @@ def data_words(evaluation: Evaluation) -> str:
     return "" if events >= _FEW_EVENTS else f"with only {extent}, "
 
 
+HALF_LEVEL = 0.5 * LEVEL  # of the tests of all rows, and of groups, where both are looked at
+
+
 def is_refuted(evaluation: Evaluation) -> bool:
-    """Whether calibration is refuted: by the verdict of all tests, or by an impossible outcome."""
-    return not evaluation.tests.verdict.calibrated or evaluation.zero_probability_labels > 0
+    """Whether calibration is refuted: by the verdict of all tests, or by an impossible outcome.
+
+    With groups these are two looks at the same rows, and each has half of the 5 %.
+    """
+    tests = evaluation.tests.verdict
+    refuted = not tests.calibrated
+    if evaluation.groups:
+        refuted = tests.adjusted_p_value <= HALF_LEVEL
+    return refuted or evaluation.zero_probability_labels > 0
+
+
+def doubt_words(evaluation: Evaluation) -> str:
+    """Return what all tests as one show, where that is enough only without groups; else ""."""
+    if evaluation.tests.verdict.calibrated or is_refuted(evaluation):
+        return ""
+    p_value = p_text(evaluation.tests.verdict.adjusted_p_value)
+    groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
+    return f"{p_value} of all tests as one, with {groups} looked at too: chance may explain it"
 
 
 def one_label_only(evaluation: Evaluation) -> bool:

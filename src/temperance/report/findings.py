@@ -16,6 +16,7 @@ from temperance.evaluation.evaluation import (
     base_rate_words,
     data_words,
     direction_words,
+    doubt_words,
     group_words,
     impossible_words,
     is_refuted,
@@ -100,7 +101,9 @@ def _of_model(
         few = bool(data_words(evaluation))  # which stands before, and has said how many
         n = evaluation.outcomes.rows(evaluation.n)
         test = _alone(comparison, evaluation, score_test)
-        if test is not None:
+        if doubt := doubt_words(evaluation):
+            sentence = f"{doubt}."
+        elif test is not None:
             unsettled = "nothing is settled" if few else f"these {n} do not settle it"
             sentence = (
                 f"{unsettled}: the score test of T = 1 alone finds this model "

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from temperance.calibrators import interval_of, temperature_of
 from temperance.evaluation.evaluation import (
+    HALF_LEVEL,
     data_words,
     direction_words,
+    doubt_words,
     is_refuted,
     percents_apart,
     refutation,
@@ -18,7 +20,6 @@ from temperance.printable import capitalised, count_text
 from temperance.report.screen import Screen, State
 from temperance.report.tables import error_cell, estimate_cell
 from temperance.show import four_digits, number_text, p_text
-from temperance.significance import LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,6 @@ __all__ = ["Standing", "claim_numbers", "evaluation_screen", "standing", "state_
 _MOST = 0.05  # calibration error that "calibrated" may leave open
 _OF_ERRORS = 0.5  # the same as a share of how often the model is wrong, where that is less
 Step = tuple[str, str]  # a sentence, and a command or ""
-_OF_GROUPS = 0.5 * LEVEL  # the rest is for the tests of all rows
 _TEMPERATURE_NAMES = {
     "group-temperature": "Common temperature",
     "ensemble": "Temperature of the pool",
@@ -74,29 +74,22 @@ def standing(evaluation: Evaluation) -> Standing:
     what may be left is known to be small; not on fewer than 200 rows or 10 rows of the rarer
     outcome. Cannot tell: the rest. No refutation alone is no proof, for few rows refute nothing.
     """
-    tests = evaluation.tests.verdict
-    most_p = _OF_GROUPS if evaluation.groups else LEVEL
-    settled = evaluation.zero_probability_labels > 0 or tests.adjusted_p_value <= most_p
-    if is_refuted(evaluation) and settled:
+    if is_refuted(evaluation):
         direction = direction_words(evaluation).removesuffix("not calibrated").strip(", ")
         lead = f"{direction}: " if direction else ""
         return Standing("not calibrated", f"{lead}{refutation(evaluation)}")
     off = [each for each in evaluation.groups if each.differs]
     groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
     if off:
-        why = f"in {len(off):,} of {groups}"
-        if not is_refuted(evaluation):
-            why += "; over all together no test refutes it"
+        where = f"in {len(off):,} of {groups}"
         p_values = (each.score_test.adjusted_p_value for each in off)
         p_value = min((p for p in p_values if p is not None), default=1.0)
-        if p_value <= _OF_GROUPS:
-            return Standing("not calibrated", why)
-        return Standing("cannot tell", f"{p_text(p_value)} {why}: chance may explain so little")
-    if is_refuted(evaluation):
-        by = f"{p_text(tests.adjusted_p_value)} of all tests as one"
-        return Standing(
-            "cannot tell", f"{by}, with {groups} looked at too: chance may explain so little"
-        )
+        if p_value <= HALF_LEVEL:
+            together = doubt_words(evaluation) or "over all together no test refutes it"
+            return Standing("not calibrated", f"{where}; {together}")
+        return Standing("cannot tell", f"{p_text(p_value)} {where}: chance may explain it")
+    if doubt := doubt_words(evaluation):
+        return Standing("cannot tell", doubt)
     rows, most, limit = evaluation.outcomes.plural, evaluation.ece.high, tolerance(evaluation)
     few = data_words(evaluation)
     if not few and most <= limit:
