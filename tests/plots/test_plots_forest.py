@@ -214,3 +214,13 @@ def test_a_bias_of_nothing_has_no_sign_below_0():
     """What rounds to 0 is +0.00."""
     display = ClassBiasDisplay.from_biases({"a": -0.001, "b": 0.001})
     assert [text.get_text() for text in display.ax_.texts][:2] == ["+0.00", "+0.00"]
+
+
+def test_a_bias_is_coloured_where_its_class_is_called_biased():
+    """Of ten classes one interval beside 0 is chance; with the table beside it, one rule."""
+    barely, surely = Estimate(-2.1, -4.1, -0.1), Estimate(9.0, 7.0, 11.0)
+    rest = dict.fromkeys("cdefghij", Estimate(0.0, -1.0, 1.0))
+    dots = marks(ClassBiasDisplay.from_biases({"a": barely, "b": surely, **rest}), "o")
+    assert [colour for *_, colour in dots] == [MUTED, UNDER] + 8 * [MUTED]
+    alone = marks(ClassBiasDisplay.from_biases({"a": barely}), "o")
+    assert [colour for *_, colour in alone] == [OVER]

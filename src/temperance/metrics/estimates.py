@@ -13,7 +13,7 @@ from temperance.numerics import normal_quantile, t_quantile, two_sided_p
 from temperance.significance import LEVEL, holm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,6 +26,7 @@ __all__ = [
     "Estimate",
     "NullBand",
     "apart_from_zero",
+    "biased_classes",
     "calibration_errors",
     "difference_estimate",
     "gap_error",
@@ -75,6 +76,22 @@ def apart_from_zero(estimates: Sequence[Estimate]) -> list[bool]:
         else:
             p_values.append(two_sided_p(normal_quantile(_LEVEL) * each.value / away))
     return [p < LEVEL for p in holm(p_values)]
+
+
+def biased_classes(biases: Mapping[str, Estimate]) -> dict[str, bool]:
+    """Return which classes are claimed too often or too rarely, at 5 % over all of them together.
+
+    Biases of two classes are one question, asked once. One without an interval is not known.
+
+    >>> biased_classes({"A": Estimate(-0.3, -0.5, -0.1), "B": Estimate(0.3, 0.1, 0.5)})
+    {'A': True, 'B': True}
+    >>> biased_classes({"A": Estimate(2.1, 0.1, 4.1), "B": Estimate(0.0, 0.0, 0.0)})
+    {'A': True, 'B': False}
+    """
+    known = {name: each for name, each in biases.items() if each.low < each.high}
+    asked = list(known.values())
+    apart = apart_from_zero(asked[:1]) * 2 if len(biases) == 2 else apart_from_zero(asked)
+    return dict.fromkeys(biases, False) | dict(zip(known, apart, strict=False))
 
 
 @dataclass(frozen=True, slots=True)

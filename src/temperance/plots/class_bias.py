@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from temperance.checks.arguments import as_mapping, optional_text
 from temperance.errors import InvalidInputError
-from temperance.metrics.estimates import Estimate
+from temperance.metrics.estimates import Estimate, biased_classes
 from temperance.plots.dots import Dot, draw_dots, draw_mark, draw_name, size_of
 from temperance.plots.theme import INK, MUTED, OVER, TEXT, UNDER, Display
 
@@ -28,9 +28,9 @@ _LEAST = 0.1  # of the axis, from end to end
 class ClassBiasDisplay(Display):
     """Forest plot of class biases: a dot and its 95 % bar each, with 0 marked.
 
-    A bias is what has to be added to a class's logit. Orange: the interval lies below 0, the model
-    claims the class too often; blue: above 0, too rarely; grey: it holds 0. A hollow dot has no
-    interval.
+    A bias is what has to be added to a class's logit. Orange: below 0, the model claims the class
+    too often; blue: above 0, too rarely; grey: one cannot tell, at 5 % over all classes together
+    (Holm), though its own interval may leave out 0. A hollow dot has no interval.
 
     Parameters
     ----------
@@ -115,10 +115,11 @@ class ClassBiasDisplay(Display):
     def _draw(self, ax: Axes) -> None:
         ends = [0.0, *(end for each in self.biases.values() for end in (each.low, each.high))]
         low, high = min(ends), max(ends)
+        biased = biased_classes(self.biases)
         room = _ROOM * max(high - low, _LEAST)
         dots = [
             Dot(key, each.value, each.low, each.high, f"{each.value:+z.2f}",
-                _colour(each), hollow=each.low == each.high)
+                _colour(each.value, is_biased=biased[key]), hollow=each.low == each.high)
             for key, each in self.biases.items()
         ]  # fmt: skip
         draw_dots(ax, dots, limits=(low - room, high + room))
@@ -140,7 +141,7 @@ class ClassBiasDisplay(Display):
         return title, f"Biases of the classes with 95 % intervals: {'; '.join(phrases)}."
 
 
-def _colour(estimate: Estimate) -> str:
-    if estimate.low <= 0.0 <= estimate.high or estimate.low == estimate.high:
+def _colour(bias: float, *, is_biased: bool) -> str:
+    if not is_biased:
         return MUTED
-    return OVER if estimate.high < 0.0 else UNDER
+    return OVER if bias < 0.0 else UNDER

@@ -14,7 +14,7 @@ from temperance.calibrators import (
 )
 from temperance.calibrators.label_platt import number_cells
 from temperance.evaluation.evaluation import left_out_rows, verdict_sentence
-from temperance.metrics.estimates import Estimate, apart_from_zero
+from temperance.metrics.estimates import Estimate, biased_classes
 from temperance.plots import (
     ClassBiasDisplay,
     ConfidenceDisplay,
@@ -42,7 +42,6 @@ from temperance.show import four_digits, interval_text, number_text, p_text
 from temperance.writers.place import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from os import PathLike
 
     from temperance.alternatives import ClassBiases
@@ -99,7 +98,7 @@ def class_bias_section(class_biases: ClassBiases | None) -> dict[str, Any] | Non
     if class_biases is None:
         return None
     biases = class_biases.biases
-    are_biased = _are_biased(biases)
+    are_biased = biased_classes(biases)
     return {
         "temperature": digits_text(class_biases.temperature, 4),
         "figure": svg(ClassBiasDisplay.from_biases(biases), "biases"),
@@ -118,13 +117,6 @@ def class_bias_section(class_biases: ClassBiases | None) -> dict[str, Any] | Non
         "tables": way_tables(class_biases.comparison, measures=_MEASURES),
         "cost": _cost(class_biases.comparison),
     }
-
-
-def _are_biased(biases: Mapping[str, Estimate]) -> dict[str, bool]:
-    """Return of which classes a word is said, read for their number; of two it is one question."""
-    asked = list(biases.values())
-    apart = apart_from_zero(asked[:1]) * 2 if len(asked) == 2 else apart_from_zero(asked)
-    return dict(zip(biases, apart, strict=True))
 
 
 def _word(bias: Estimate) -> str:
