@@ -588,3 +588,18 @@ def test_paths_that_are_none(path):
     for call in calls:
         with pytest.raises(tp.TemperanceError):
             call(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["fit", ""], "CAL"),
+        (["evaluate", "test.npz", "--calibrator", ""], "--calibrator"),
+        (["evaluate", "test.npz", "--report="], "--report"),
+        (["apply", "", "test.npz", "-o", "p.npz"], "CALIBRATOR"),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(beside, run, words, option):
+    """ "$FILE" of a shell where FILE is not set."""
+    done = run(*words, code=2)
+    assert f"`{option}` names no file" in done.stderr

@@ -224,6 +224,17 @@ class FileCommand(typer.core.TyperCommand):
         """Return those of `temperance fit`, which messages of other commands send to."""
         return self.options
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Refuse a path without a name, which would be read as that of the current folder."""
+        empty = "" in args or any(each.startswith("--") and each.endswith("=") for each in args)
+        rest = super().parse_args(ctx, args)
+        if empty and "." not in args:
+            for each in paths_of(ctx):
+                if each.path == Path():
+                    msg = f"`{each.option}` names no file: it is empty. A variable that is not set?"
+                    raise InvalidInputError(msg)
+        return rest
+
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  (a typer.Context, under another name)
         """Look at all paths of the command line, then run.
 
