@@ -414,9 +414,11 @@ def test_the_page_runs():
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
     )
-    first, second, third, *table = run.stdout.splitlines()
-    assert first.endswith(" 50")
-    assert second.count("[") == 2
+    fitted, hidden, bounds, third, *table = run.stdout.splitlines()
+    temperature, low, high = map(float, re.findall(r"[\d.]+", fitted))
+    assert 0.0 < low < temperature < high
+    assert hidden.startswith("50 rows")
+    assert bounds.count("[") == 2
     sure, unsure = map(float, third.strip("[]").split())
     assert 0.9 > sure > unsure > 0.2
     assert table[0].split()[:2] == ["score", "answers"]

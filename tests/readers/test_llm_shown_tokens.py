@@ -365,8 +365,8 @@ def test_figures_of_the_page():
     page = (Path(__file__).parents[2] / "docs" / "llm.md").read_text(encoding="utf-8")
     text = " ".join(page.split())
     stated = re.search(
-        r"T = 2 \(([\d.]+) in these rows\), with four tokens shown: ([\d.]+) with bounds, ([\d.]+) "
-        r"with `--missing shown`; with two tokens shown: ([\d.]+) and ([\d.]+)\. ",
+        r"T = 2 \(with all tokens shown the fit gives ([\d.]+)\), four tokens shown: ([\d.]+) with "
+        r"bounds, ([\d.]+) with `--missing shown`; two tokens shown: ([\d.]+) and ([\d.]+)\. ",
         text,
     )
     assert [float(number) for number in stated.groups()] == [round(t, 2) for t in found]

@@ -27,7 +27,7 @@ from temperance.metrics.implied import implied_scores
 from temperance.metrics.inputs import Predictions
 from temperance.metrics.resampling import draw_labels
 from temperance.metrics.z_tests import SHARPNESS, n_clusters, rows_with_weight, score_rows
-from temperance.numerics import as_float64, centred_rows, log_probs, places_of
+from temperance.numerics import as_float64, centred_rows, log_probs, places_of, row_maxima
 from temperance.significance import CalibrationTest, evident, holm
 from temperance.sums import MeanSums
 
@@ -119,6 +119,8 @@ def _upper_bound(scores: NDArray[np.float64], probs: NDArray[np.float64], total:
     largest = np.abs(scores).max()
     if largest == 0.0:
         return 1.0  # nothing is left to chance
+    if total > float(row_maxima(scores).sum()) * (1.0 + _ROUNDING):
+        return 0.0  # no labels of any probability reach it: one of probability 0 has happened
     scores, total, log_p = scores / largest, total / largest, log_probs(probs)
 
     def log_bound(log_theta: float) -> float:
