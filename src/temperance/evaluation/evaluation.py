@@ -380,7 +380,7 @@ def doubt_words(evaluation: Evaluation) -> str:
         return ""
     p_value = p_text(evaluation.tests.verdict.adjusted_p_value)
     groups = count_text(len(evaluation.groups), evaluation.outcomes.group)
-    return f"{p_value} of all tests as one, with {groups} looked at too: chance may explain it"
+    return f"all tests as one have {p_value}, with {groups} looked at too: chance may explain it"
 
 
 def one_label_only(evaluation: Evaluation) -> bool:
