@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -767,3 +768,22 @@ def test_a_file_of_labels_without_a_header_is_told(tmp_path):
     with pytest.raises(FileFormatError) as refused:
         read(tmp_path / "z.npy", labels=tmp_path / "words.csv")
     assert "first label" not in str(refused.value)
+
+
+@pytest.mark.parametrize("places", [0, 2])
+def test_labels_and_ids_of_databases_may_be_decimals(tmp_path, places):
+    """A NUMBER of a database is a decimal in Parquet; its whole numbers are labels and ids."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+
+    def numbers(values):
+        return pa.array([Decimal(each) for each in values], pa.decimal128(12, places))
+
+    columns = {"logit_0": [0.5, 1.5, 0.0], "logit_1": [1.0, 0.0, 2.0], "label": numbers([1, 0, 1])}
+    pq.write_table(pa.table({**columns, "id": numbers([7, 8, 9])}), tmp_path / "a.parquet")
+    rows = read(tmp_path / "a.parquet")
+    assert rows.labels.tolist() == [1, 0, 1]
+    assert rows.ids.tolist() == [7, 8, 9]
+    if places:
+        columns["label"] = numbers(["0.5", "0", "1"])
+        pq.write_table(pa.table(columns), tmp_path / "b.parquet")
+        assert read(tmp_path / "b.parquet").labels.tolist() == [0.5, 0.0, 1.0]  # refused by a fit

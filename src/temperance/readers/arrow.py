@@ -91,16 +91,28 @@ def numbers(table: pa.Table, name: str) -> NDArray[Any]:
 
 
 def label_values(table: pa.Table, name: str | None) -> NDArray[Any] | None:
-    """Take a column of integers, floats, booleans or text."""
+    """Take a column of integers, floats, decimals, booleans or text."""
     if name is None:
         return None
-    column = _stored(table.column(name))
+    column = _without_decimals(_stored(table.column(name)))
     if _is_text(column.type):
         return padded_texts(name, column.to_pylist())
     if _holds_labels(column.type):
         return np.asarray(column.to_numpy())
     msg = f"column `{name}` must hold numbers or text, got {column.type}; cast it to one of them."
     raise FileFormatError(msg)
+
+
+def _without_decimals(column: Any) -> Any:  # noqa: ANN401  (of pyarrow)
+    """Return decimals, which databases keep whole numbers as, as integers, else as floats."""
+    import pyarrow as pa  # noqa: PLC0415 - optional package
+
+    if not pa.types.is_decimal(column.type):
+        return column
+    try:
+        return column.cast("int64")
+    except pa.ArrowInvalid:  # a fraction, which no label has, or beyond 64 bits
+        return column.cast("float64")
 
 
 def lists(table: pa.Table, name: str, first: int) -> tuple[pa.Table, NDArray[np.int64]]:
