@@ -106,7 +106,7 @@ TEAMS = [
     "Accounts receivable and collections, Central Europe", "Überweisungen und Lastschriften (DACH)",
     "customer_support/tier-2/warranty_and_returns", "Служба поддержки клиентов", "Legal",
     "mmlu_high_school_government_and_politics", "mmlu_professional_psychology",
-    "Fraud: card not present, cross-border, first purchase", "Ventas & atención al cliente",
+    "Fraud: card not present, cross-border, first purchase", "Ventas & atención al comprador",
     "HR", "IT/2nd level/network/wide-area/outages-and-planned-maintenance", "<none>",
 ]  # fmt: skip
 BEASTS = ["Löwe", "Élan", "Большая панда", "kirjosieppo-uros (Ficedula hypoleuca)",
