@@ -119,7 +119,9 @@ def test_not_calibrated_is_rarely_said_of_what_is(name, request):
     make = verdict_worlds.WORLDS[name]
     calibrated = [verdict_worlds.verdict(make, seed)[0] for seed in range(draws)]
     sharpened = [verdict_worlds.verdict(make, seed, sharp=1.5)[0] for seed in range(draws // 3)]
-    assert calibrated.count("not calibrated") <= 0.05 * draws + 2.0 * (0.05 * 0.95 * draws) ** 0.5
+    errors = 2.0 if draws > 100 else 3.0  # standard errors: of few draws, one world of many is off
+    most = 0.05 * draws + errors * (0.05 * 0.95 * draws) ** 0.5
+    assert calibrated.count("not calibrated") <= most
     assert sharpened.count("calibrated") <= 0.02 * len(sharpened)
 
 
