@@ -298,3 +298,10 @@ def test_two_classes_have_their_names():
     )
     assert page.count("How often class malignant happens") >= 4
     assert "class 1" not in page
+
+
+def test_a_state_and_its_reason_say_two_things():
+    """That there is no best temperature stands in the state; below it, why."""
+    states = page_of("all right").split("<h2")[0]
+    assert states.count("The new rows have no best temperature") == 1
+    assert "Every label has its row&#39;s largest logit" in states

@@ -13,7 +13,7 @@ from temperance.calibrators.record import regret_in_words
 from temperance.metrics.estimates import Estimate
 from temperance.numerics import two_sided_p
 from temperance.plots import CorpDisplay, FrequencyDisplay, TemperatureDisplay
-from temperance.printable import count_text, digits_text
+from temperance.printable import capitalised, count_text, digits_text
 from temperance.report.commands import Files
 from temperance.report.findings import headline
 from temperance.report.screen import Screen, State
@@ -278,6 +278,13 @@ _STATES: dict[str, tuple[str, Literal["good", "bad", "open"]]] = {
 }
 
 
+def _why(diagnosis: Diagnosis) -> str:
+    """Return the reason of the verdict, which says by itself that there is no best temperature."""
+    if diagnosis.verdict == "no optimum" and diagnosis.no_optimum is not None:
+        return capitalised(diagnosis.no_optimum.cause)
+    return about_move(diagnosis).rstrip(".")
+
+
 def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
     """Return whether the temperature holds, what it was and is, and what to do next."""
     evaluations = {} if diagnosis.comparison is None else diagnosis.comparison.evaluations
@@ -286,7 +293,7 @@ def _screen(diagnosis: Diagnosis, plan: Plan | None, files: Files) -> Screen:
         State(
             "The reference's temperature",
             word.format(count_text(diagnosis.n_new, "new row")),
-            about_move(diagnosis).rstrip("."),
+            _why(diagnosis),
             css,
         )
     ]

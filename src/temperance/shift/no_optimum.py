@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from temperance.frozen import Plain
-from temperance.numerics import row_log_losses
+from temperance.numerics import row_log_losses, row_maxima
 
 if TYPE_CHECKING:
     from typing import Any
@@ -73,7 +73,7 @@ class NoOptimum(Plain):
         z = rows.logits
         exists = ~np.isneginf(z)
         if reason == "separable":
-            exists = z == z.max(axis=1, keepdims=True)
+            exists = z == row_maxima(z)[:, None]
         gains = row_log_losses(at_reference, rows.labels) - np.log(exists.sum(axis=1))
         if rows.weights is not None:
             gains = gains * (rows.weights / rows.weights.max())
